@@ -1,0 +1,114 @@
+"""How far a pod has come, read from its status: scheduled, mounted, created, running, ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+PULLING = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
+)
+CONFIGURING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+MOUNT_GRACE = timedelta(seconds=60)
+"""A mount that takes less is normal; kubelet's own patience with one is two minutes."""
+MOUNT_OVERDUE = timedelta(minutes=3)
+"""By now the kubelet must have said that a mount failed."""
+READY_GRACE = timedelta(seconds=90)
+"""A process that started less ago may still be coming up."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The pod's present attempt. Times are UTC."""
+
+    scheduled: bool
+    mounted: bool
+    """The kubelet creates the sandbox, pulls images and makes containers only after all volumes are mounted."""
+    pulled: bool
+    created: bool
+    ran: bool
+    """The main container's process was executed, now or in the attempt that just ended."""
+    running: bool
+    ready: bool
+    finished: bool
+    """It ran to its end, and was meant to."""
+    young: bool
+    """So recently at the step where it stands that standing there says nothing yet."""
+    mount_overdue: bool
+    look_again: str
+    """For a young one: when to look again, RFC 3339."""
+
+
+def attempt_of(
+    pod: Mapping[str, Any],
+    statuses: Sequence[tuple[Mapping[str, Any], bool]],
+    main: Mapping[str, Any],
+    now: datetime,
+) -> Attempt:
+    """The attempt that the status shows; `statuses` are (container status, is init container)."""
+    status = pod.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions") or []}
+    scheduled = bool(pod["spec"].get("nodeName"))
+    sandbox = conditions.get("PodReadyToStartContainers", {}).get("status") == "True"
+    reasons = [(s.get("state", {}).get("waiting") or {}).get("reason", "") for s, _ in statuses]
+    any_created = any(_was_created(s) for s, _ in statuses)
+    past_mount = any(r in PULLING | CONFIGURING | {"CrashLoopBackOff"} for r in reasons)
+    main_reason = (main.get("state", {}).get("waiting") or {}).get("reason", "")
+    created = _was_created(main)
+    running = bool(main.get("state", {}).get("running"))
+    ready = conditions.get("Ready", {}).get("status") == "True"
+    mounted = scheduled and (sandbox or any_created or past_mount or ready)
+    began = _began(pod, conditions, main, mounted, running)
+    grace = READY_GRACE if running else MOUNT_GRACE
+    age = now - began if began else grace
+    return Attempt(
+        scheduled=scheduled,
+        mounted=mounted,
+        pulled=created or main_reason in CONFIGURING,
+        created=created,
+        ran=running or bool(_ended(main)),
+        running=running,
+        ready=ready,
+        finished=status.get("phase") == "Succeeded",
+        young=not ready and age < grace and not _restarted(statuses),
+        mount_overdue=scheduled and not mounted and age >= MOUNT_OVERDUE,
+        look_again=(began + grace).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if began else "",
+    )
+
+
+def parse_time(text: str) -> datetime:
+    """An RFC 3339 time; the beginning of time for an empty or odd one, so that it counts as old."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _was_created(status: Mapping[str, Any]) -> bool:
+    state = status.get("state", {})
+    return bool(status.get("containerID") or state.get("running") or state.get("terminated") or _ended(status))
+
+
+def _ended(status: Mapping[str, Any]) -> Any:
+    return status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
+
+
+def _restarted(statuses: Sequence[tuple[Mapping[str, Any], bool]]) -> bool:
+    """Something already failed once: however young, that is more than waiting."""
+    return any(s.get("restartCount") or (_ended(s) or {}).get("exitCode") for s, _ in statuses)
+
+
+def _began(
+    pod: Mapping[str, Any], conditions: Mapping[str, Any], main: Mapping[str, Any], mounted: bool, running: bool
+) -> datetime | None:
+    """When it came to the step where it stands."""
+    if running:
+        text = main["state"]["running"].get("startedAt")
+    elif mounted:
+        text = conditions.get("PodReadyToStartContainers", {}).get("lastTransitionTime")
+    else:
+        text = conditions.get("PodScheduled", {}).get("lastTransitionTime")
+    text = text or pod.get("status", {}).get("startTime") or pod["metadata"].get("creationTimestamp")
+    return parse_time(str(text)) if text else None

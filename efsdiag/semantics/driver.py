@@ -1,0 +1,98 @@
+"""The EFS CSI driver's own pods: its container, its version, its credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from efsdiag.semantics.containers import image_name, image_tag, version_of
+
+DRIVER_IMAGE = "aws-efs-csi-driver"
+DRIVER_LABEL = "app.kubernetes.io/name=aws-efs-csi-driver"
+USUAL_NAMESPACE = "kube-system"
+
+
+@dataclass(frozen=True)
+class DriverVersion:
+    """What an image tag says about the driver."""
+
+    tag: str
+    number: tuple[int, ...] | None
+    """None where the tag is no version."""
+
+    def before(self, *number: int) -> bool:
+        return self.number is not None and self.number < number
+
+    def since(self, *number: int) -> bool:
+        return self.number is not None and self.number >= number
+
+
+def driver_version(workload: dict[str, Any]) -> DriverVersion:
+    """The tag of the driver's image in a workload's template."""
+    tag = image_tag(plugin_container(workload["spec"]["template"]["spec"]).get("image", ""))
+    return DriverVersion(tag, version_of(tag))
+
+
+def plugin_container(spec: dict[str, Any]) -> dict[str, Any]:
+    """The container that runs the driver itself; empty where the spec has none."""
+    for container in spec.get("containers") or []:
+        if image_name(container.get("image", "")).endswith(DRIVER_IMAGE):
+            return dict(container)
+    return {}
+
+
+def plugin_status(pod: dict[str, Any], container: str = "efs-plugin") -> dict[str, Any]:
+    """The status of one of the driver's containers in a pod; empty where the kubelet has not reported on it."""
+    states = pod.get("status", {}).get("containerStatuses") or []
+    return next((dict(s) for s in states if s["name"] == container), {})
+
+
+ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+
+
+class Via(Enum):
+    """How credentials reach a process of the driver."""
+
+    KEYS = "static keys in its environment"
+    IRSA = "the role of its service account (IRSA)"
+    POD_IDENTITY = "EKS Pod Identity"
+    INSTANCE = "the instance profile of its node"
+
+
+@dataclass(frozen=True)
+class CredentialPath:
+    """The first link of the AWS SDK's chain that a pod of the driver would use."""
+
+    via: Via
+    role_arn: str
+    """Only where the pod itself names it (IRSA)."""
+    annotated: str
+    """The role that the service account names, whether the pod has it or not."""
+    pod: str
+    service_account: str
+    namespace: str
+    host_network: bool
+
+
+def credential_path(pod: dict[str, Any], service_account: dict[str, Any] | None) -> CredentialPath:
+    """What the driver's container in this pod finds, in the order in which the SDK looks."""
+    env = {e["name"]: e for e in plugin_container(pod["spec"]).get("env") or []}
+    if "AWS_ACCESS_KEY_ID" in env:
+        via = Via.KEYS
+    elif "AWS_WEB_IDENTITY_TOKEN_FILE" in env and "AWS_ROLE_ARN" in env:
+        via = Via.IRSA
+    elif "AWS_CONTAINER_CREDENTIALS_FULL_URI" in env:
+        via = Via.POD_IDENTITY
+    else:
+        via = Via.INSTANCE
+    annotations = (service_account or {}).get("metadata", {}).get("annotations") or {}
+    return CredentialPath(
+        via,
+        str(env.get("AWS_ROLE_ARN", {}).get("value", "")),
+        str(annotations.get(ROLE_ANNOTATION, "")),
+        pod["metadata"]["name"],
+        str(pod["spec"].get("serviceAccountName", "default")),
+        pod["metadata"]["namespace"],
+        bool(pod["spec"].get("hostNetwork")),
+    )

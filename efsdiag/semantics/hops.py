@@ -1,0 +1,69 @@
+"""One hop of the way that NFS takes from a node to a mount target and back, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address, ip_network
+
+NFS_PORT = 2049
+
+Ports = tuple[int, int]
+"""The first and the last port of a range, both included."""
+
+
+class Step(Enum):
+    """Where traffic is filtered or directed, in the order in which `network.path` reports it."""
+
+    NODE_EGRESS = "node-egress"
+    TARGET_INGRESS = "target-ingress"
+    NODE_ACL_OUT = "node-acl-out"
+    TARGET_ACL_IN = "target-acl-in"
+    TARGET_ACL_OUT = "target-acl-out"
+    NODE_ACL_IN = "node-acl-in"
+    ROUTE_OUT = "route-out"
+    ROUTE_BACK = "route-back"
+
+
+class HopState(Enum):
+    """What is known of one hop; UNKNOWN where something that decides it was not read, or cannot be read."""
+
+    OPEN = "open"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not-applicable"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step with what was found there."""
+
+    step: Step
+    state: HopState
+    says: str
+    object_id: str = ""
+    """The security group, network ACL, route table or mount target that decided; "" where none was found."""
+    rule: str = ""
+    """The one rule that admits or blocks: "TCP 2049 from sg-0b4", the number of an ACL rule, the destination of a
+    route. "" where no rule matches."""
+    family: int = 4
+    """The IP version that was judged: 4 or 6. Where both ends have both, a mount may use either."""
+    denied_ports: tuple[Ports, ...] = ()
+    """The client ports whose replies a network ACL denies."""
+
+    @property
+    def partial(self) -> bool:
+        """True where some client ports get through and others do not: mounts then fail now and then."""
+        return bool(self.denied_ports) and self.denied_ports != (EPHEMERAL,)
+
+
+EPHEMERAL: Ports = (1024, 65535)
+"""The unprivileged ports, from which a mount with `noresvport` (the default of efs-utils) connects."""
+
+
+def covers(cidr: str, ip: str) -> bool:
+    """Whether the range holds the address; never where one is IPv4 and the other IPv6.
+
+    Errors: ValueError for what is not a range or not an address.
+    """
+    return ip_address(ip) in ip_network(cidr, strict=False)

@@ -1,0 +1,43 @@
+"""Small questions to raw Kubernetes and EC2 objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.model import Ref
+
+
+def controller_of(thing: dict[str, Any]) -> dict[str, Any] | None:
+    """The owner reference whose `controller` is true."""
+    references: list[dict[str, Any]] = thing["metadata"].get("ownerReferences") or []
+    return next((r for r in references if r.get("controller")), None)
+
+
+def selector_of(workload: dict[str, Any]) -> str:
+    """The workload's matchLabels as a label selector."""
+    labels: dict[str, str] = workload["spec"].get("selector", {}).get("matchLabels") or {}
+    return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+
+
+def time_of(event: dict[str, Any]) -> str:
+    """When an event was last seen: RFC 3339, as a string that sorts."""
+    series = (event.get("series") or {}).get("lastObservedTime")
+    seen = series or event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
+    return str(seen or "")
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    """Whether the pod's condition Ready is True."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod.get("status", {}).get("conditions") or [])
+
+
+def instance_name(instance: dict[str, Any]) -> str:
+    """ "i-0a… (worker1)": the id with its Name tag where it has one."""
+    name = next((t["Value"] for t in instance.get("Tags") or [] if t["Key"] == "Name"), "")
+    return f"{instance['InstanceId']} ({name})" if name else str(instance["InstanceId"])
+
+
+def ref_of(thing: dict[str, Any]) -> Ref:
+    """The object's name: kind, namespace, name."""
+    metadata = thing["metadata"]
+    return Ref(str(thing.get("kind", "Object")), metadata["name"], metadata.get("namespace") or "")

@@ -1,0 +1,59 @@
+"""What the kubelet reported of one container."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container of the pod: what was asked for and what became of it."""
+
+    name: str
+    spec: dict[str, Any]
+    status: dict[str, Any]
+    """Empty before the kubelet has reported on it."""
+    init: bool = False
+
+    @property
+    def waiting_reason(self) -> str:
+        return str((self.status.get("state", {}).get("waiting") or {}).get("reason", ""))
+
+    @property
+    def waiting_message(self) -> str:
+        return str((self.status.get("state", {}).get("waiting") or {}).get("message", ""))
+
+    @property
+    def running(self) -> dict[str, Any] | None:
+        running: dict[str, Any] | None = self.status.get("state", {}).get("running")
+        return running
+
+    @property
+    def last_terminated(self) -> dict[str, Any] | None:
+        """The end of its newest attempt: the present state where that is terminated, else the state before."""
+        state, before = self.status.get("state", {}), self.status.get("lastState", {})
+        ended: dict[str, Any] | None = state.get("terminated") or before.get("terminated")
+        return ended
+
+    @property
+    def was_created(self) -> bool:
+        return bool(self.status.get("containerID")) or bool(self.running) or bool(self.last_terminated)
+
+
+def is_stuck(container: Container) -> bool:
+    """An init container that failed and is tried again, so that nothing after it starts."""
+    ended = container.last_terminated
+    return not container.status.get("ready") and bool(ended) and bool(ended and ended.get("exitCode"))
+
+
+def state_of(pod: dict[str, Any], main_container: Container) -> str:
+    """The pod's state as kubectl would show it: "CrashLoopBackOff, 15 restarts, last exit code 2"."""
+    words = [main_container.waiting_reason or ("Running" if main_container.running else pod["status"].get("phase", ""))]
+    restarts = main_container.status.get("restartCount")
+    if restarts:
+        words.append(f"{restarts} restart{'s' if restarts > 1 else ''}")
+    ended = main_container.last_terminated
+    if ended:
+        words.append(f"last exit code {ended.get('exitCode')}")
+    return ", ".join(str(w) for w in words if w)
