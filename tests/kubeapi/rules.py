@@ -1,0 +1,84 @@
+"""Who may do what (`Access`), and when the server misbehaves on purpose (`Faults`)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .answers import forbidden
+from .resources import Resource
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """`namespace`: None everywhere, "" at the cluster scope alone, else in that namespace."""
+
+    verb: str
+    resource: str
+    namespace: str | None
+    cluster_too: bool
+
+    def covers(self, verb: str, names: tuple[str, ...], namespace: str) -> bool:
+        if self.verb not in ("*", verb) or self.resource not in ("*", *names):
+            return False
+        return self.namespace in (None, namespace) or (self.cluster_too and not namespace)
+
+
+class Access:
+    """What is forbidden; everything else is allowed."""
+
+    def __init__(self) -> None:
+        self._refused: list[_Refused] = []
+
+    def forbid(self, verb: str, resource: str, namespace: str | None = None, cluster_too: bool = True) -> None:
+        """`cluster_too`: who may not list in one namespace may not list in all of them at once, as RBAC has it."""
+        self._refused.append(_Refused(verb, resource, namespace, cluster_too))
+
+    def allows(self, verb: str, resource: Resource, subresource: str = "", namespace: str = "") -> bool:
+        tail = f"/{subresource}" if subresource else ""
+        names = (f"{resource.plural}{tail}", f"{resource.qualified}{tail}")
+        return not any(rule.covers(verb, names, namespace) for rule in self._refused)
+
+    def check(self, user: str, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> None:
+        """Refuses with 403 what is forbidden."""
+        if not self.allows(verb, resource, subresource, namespace):
+            raise forbidden(resource, subresource, user, verb, namespace, name)
+
+
+@dataclass
+class Fault:
+    """One way to misbehave, for the requests that match, `left` more times (None: for ever)."""
+
+    match: re.Pattern[str]
+    status: int = 0
+    left: int | None = 1
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reset: bool = False
+    delay_s: float = 0
+    message: str = ""
+
+
+class Faults:
+    """The faults in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, fault: Fault) -> None:
+        if not (fault.status or fault.reset or fault.delay_s):
+            raise ValueError("a fault needs a status, a reset or a delay")
+        with self._lock:
+            self._faults.append(fault)
+
+    def take(self, target: str) -> Fault | None:
+        """The first fault for "METHOD path?query" that is not used up; it is used once by this."""
+        with self._lock:
+            for fault in self._faults:
+                if fault.left != 0 and fault.match.search(target):
+                    if fault.left is not None:
+                        fault.left -= 1
+                    return fault
+        return None
