@@ -1,0 +1,115 @@
+"""From mounted volumes to a process that stays up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.evidence.messages import Heard
+from efsdiag.model import Finding, Ref, Verdict, failed, failed_all, passed, skipped, waiting
+from efsdiag.semantics.attempt import CONFIGURING, PULLING, Attempt
+from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.statuses import Container
+
+
+def config_volumes_present(
+    pod: dict[str, Any],
+    attempt: Attempt,
+    missing_config_maps: tuple[str, ...] | None = None,
+    heard: Heard | None = None,
+) -> Verdict:
+    if attempt.mounted:
+        return passed("the kubelet mounted every volume of this pod")
+    if missing_config_maps:
+        namespace = pod["metadata"]["namespace"]
+        return failed_all(
+            [
+                Finding(
+                    "container.volume-config-missing",
+                    f"the pod mounts ConfigMap {name}, which does not exist in {namespace}",
+                    Ref("ConfigMap", name, namespace),
+                    proof=(f"spec.volumes[].configMap.name: {name}",),
+                )
+                for name in missing_config_maps
+            ]
+        )
+    said = [s for s in heard.of("container.volume-config-missing") if s.specific] if heard else []
+    if said:
+        # A Secret is never read, so of Secrets the kubelet's own words are the proof.
+        return failed("container.volume-config-missing", said[0].line, ref_of(pod), said[0].line)
+    return passed("the ConfigMaps that the pod mounts exist")
+
+
+def image_pulled(pod: dict[str, Any], attempt: Attempt, pod_containers: tuple[Container, ...]) -> Verdict:
+    stuck = [c for c in pod_containers if c.waiting_reason in PULLING]
+    if stuck:
+        image = stuck[0].spec.get("image", "")
+        says = f"image {image} of container {stuck[0].name} cannot be pulled: {stuck[0].waiting_reason}"
+        return failed("container.image-pull", says, ref_of(pod), " ".join(stuck[0].waiting_message.split())[:300])
+    if attempt.pulled:
+        return passed("the images are on the node")
+    return waiting("nothing was pulled yet")
+
+
+def user_allowed(pod: dict[str, Any], pod_containers: tuple[Container, ...], heard: Heard | None = None) -> Verdict:
+    for container in pod_containers:
+        if container.was_created:
+            continue
+        must_not, uid = _root_rule(pod["spec"], container.spec)
+        if must_not and uid == 0:
+            says = f"container {container.name} runs as uid 0, and runAsNonRoot is true"
+            return failed("container.run-as-non-root-uid0", says, ref_of(pod), "runAsNonRoot: true", "runAsUser: 0")
+    said = [s for s in heard.of("container.run-as-non-root-image") if s.specific] if heard else []
+    if said:
+        return failed("container.run-as-non-root-image", said[0].line, ref_of(pod), said[0].line)
+    return passed("no container runs as root against the pod's own rule")
+
+
+def _root_rule(spec: dict[str, Any], container: dict[str, Any]) -> tuple[bool, int | None]:
+    """(runAsNonRoot, runAsUser) in force: the container's own, else the pod's."""
+    outer, inner = spec.get("securityContext") or {}, container.get("securityContext") or {}
+    return bool(inner.get("runAsNonRoot", outer.get("runAsNonRoot"))), inner.get("runAsUser", outer.get("runAsUser"))
+
+
+def container_created(attempt: Attempt, main_container: Container) -> Verdict:
+    if attempt.created:
+        return passed(f"container {main_container.name} was created")
+    if main_container.waiting_reason in CONFIGURING:
+        message = " ".join(main_container.waiting_message.split())[:300]
+        says = f"container {main_container.name} cannot be created: {main_container.waiting_reason}: {message}"
+        return failed("", says, None, message)
+    return waiting("it is not this container's turn yet")
+
+
+def process_started(attempt: Attempt, main_container: Container) -> Verdict:
+    if attempt.ran:
+        return passed(f"the process of {main_container.name} was executed")
+    if main_container.waiting_reason == "RunContainerError":
+        return failed("", f"{main_container.name}: {main_container.waiting_message}", None)
+    return waiting("the container was not started")
+
+
+def memory_suffices(attempt: Attempt, pod: dict[str, Any], main_container: Container, workload: Any = None) -> Verdict:
+    ended = main_container.last_terminated or {}
+    if ended.get("reason") != "OOMKilled":
+        return passed("the container was not killed for its memory")
+    if attempt.ready:
+        return passed("the pod is ready again after it was killed for its memory")
+    limit = ((main_container.spec.get("resources") or {}).get("limits") or {}).get("memory", "no limit of its own")
+    says = f"{main_container.name} was killed for its memory ({limit}) at {ended.get('finishedAt')}"
+    on = ref_of(workload) if workload else ref_of(pod)
+    return failed(
+        "prometheus.oom-killed", says, on, "lastState.terminated.reason: OOMKilled", f"limits.memory: {limit}"
+    )
+
+
+def probes_patient(attempt: Attempt, main_container: Container, heard: Heard) -> Verdict:
+    if attempt.ready:
+        return passed("the pod is ready")
+    killed = [s for s in heard.of("prometheus.startup-probe-killed") if s.message.reason == "Killing"]
+    ended = main_container.last_terminated or {}
+    if killed and ended.get("reason") != "OOMKilled" and main_container.status.get("restartCount"):
+        says = f"{main_container.name} was killed by its probe: {killed[0].line}"
+        return failed("prometheus.startup-probe-killed", says, killed[0].message.about, killed[0].line)
+    if not attempt.ran:
+        return skipped("the process has not run yet")
+    return passed("no probe killed the container")

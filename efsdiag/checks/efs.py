@@ -1,0 +1,271 @@
+"""The file system, its mount targets, and whether it admits the mount."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.evidence.messages import Heard
+from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.semantics.attempt import Attempt
+from efsdiag.semantics.claims import EfsVolume
+from efsdiag.semantics.driver_rights import client_decisions
+from efsdiag.semantics.iam import Decision
+from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, target_for
+
+
+def file_system_exists(
+    file_system_ids: tuple[str, ...], file_systems: dict[str, dict[str, Any] | None], heard: Heard | None = None
+) -> Verdict:
+    missing = [i for i in file_system_ids if file_systems.get(i) is None]
+    if not missing:
+        return passed(f"{', '.join(file_system_ids)} exist{'s' if len(file_system_ids) == 1 else ''}")
+    says = f"there is no file system {missing[0]} in this account and region"
+    return failed("efs.file-system-not-found", says, Ref("FileSystem", missing[0]), "FileSystemNotFound")
+
+
+def file_system_available(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:
+    known = {i: f for i, f in file_systems.items() if f is not None}
+    if not known:
+        return waiting("there is no file system")
+    for i, system in known.items():
+        state = system.get("LifeCycleState", "")
+        if state != "available":
+            return failed(
+                "efs.not-available", f"file system {i} is {state}", Ref("FileSystem", i), f"LifeCycleState: {state}"
+            )
+    return passed(f"{', '.join(known)} available")
+
+
+def mount_target_exists(mount_targets: dict[str, list[dict[str, Any]] | None]) -> Verdict:
+    for i, targets in mount_targets.items():
+        if targets is None:
+            return waiting(f"file system {i} does not exist")
+        if not targets:
+            return failed(
+                "network.no-mount-target",
+                f"file system {i} has no mount target",
+                Ref("FileSystem", i),
+                "MountTargets: []",
+            )
+    count = sum(len(t or []) for t in mount_targets.values())
+    return passed(f"{count} mount target{'s' if count > 1 else ''}")
+
+
+def mount_target_in_vpc(
+    vpc_id: str, efs_volumes: tuple[EfsVolume, ...], mount_targets: dict[str, list[dict[str, Any]] | None]
+) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    for volume in efs_volumes:
+        targets = mount_targets.get(volume.file_system) or []
+        if not targets:
+            return waiting(f"file system {volume.file_system} has no mount target")
+        on = Ref("FileSystem", volume.file_system)
+        address = volume.attributes.get("mounttargetip")
+        if address:
+            if all(t.get("IpAddress") != address for t in targets):
+                has = ", ".join(str(t.get("IpAddress")) for t in targets)
+                says = f"volume {volume.name} names the mount target address {address}; {volume.file_system} has {has}"
+                return failed("pv.mounttargetip-stale", says, Ref("PersistentVolume", volume.name))
+            continue
+        vpcs = sorted({str(t.get("VpcId")) for t in targets})
+        if vpc_id not in vpcs:
+            says = f"the mount targets of {volume.file_system} are in {', '.join(vpcs)}; the node is in {vpc_id}"
+            return failed(
+                "network.different-vpc", says, on, *(f"{t['MountTargetId']} VpcId: {t.get('VpcId')}" for t in targets)
+            )
+    return passed(f"there is a mount target in {vpc_id}")
+
+
+def mount_target_in_zone(
+    node_instance: dict[str, Any],
+    efs_volumes: tuple[EfsVolume, ...],
+    mount_targets: dict[str, list[dict[str, Any]] | None],
+    subnets: list[dict[str, Any]],
+) -> Verdict:
+    named = [v for v in efs_volumes if "mounttargetip" not in v.attributes]
+    if not named:
+        return skipped("no volume is mounted by the file system's name")
+    node = node_end(node_instance, subnets)
+    for volume in named:
+        raw = mount_targets.get(volume.file_system) or []
+        ends = [target_end(t, None) for t in raw if t.get("VpcId") == node.vpc_id]
+        if not ends:
+            return waiting(f"{volume.file_system} has no mount target in the node's VPC")
+        if target_for(node, ends) is None:
+            zones = ", ".join(sorted({t.zone or t.zone_id for t in ends}))
+            says = f"the node is in {node.zone or node.zone_id}; {volume.file_system} has mount targets in {zones} only"
+            return failed("network.no-mount-target-in-az", says, Ref("FileSystem", volume.file_system))
+    return passed(f"there is a mount target in {node.zone or node.zone_id}")
+
+
+def mount_target_available(
+    mount_ends: tuple[tuple[NodeEnd, TargetEnd], ...], mount_targets: dict[str, list[dict[str, Any]] | None]
+) -> Verdict:
+    states = {
+        t["MountTargetId"]: t.get("LifeCycleState", "") for targets in mount_targets.values() for t in targets or []
+    }
+    for _, target in mount_ends:
+        state = states.get(target.mount_target_id, "")
+        if state != "available":
+            says = f"mount target {target.mount_target_id} in {target.zone} is {state}"
+            on = Ref("MountTarget", target.mount_target_id)
+            return failed("network.mount-target-not-available", says, on, f"LifeCycleState: {state}")
+    return passed(f"{mount_ends[0][1].mount_target_id} is available")
+
+
+def mount_target_in_every_zone(
+    nodes_out_of_zone: tuple[str, ...], mount_targets: dict[str, list[dict[str, Any]] | None]
+) -> Verdict:
+    if not nodes_out_of_zone:
+        return passed("no node stands in a zone without a mount target")
+    system, targets = next(iter(mount_targets.items()))
+    zones = ", ".join(sorted({str(t.get("AvailabilityZoneName")) for t in targets or []}))
+    says = f"{system} has mount targets in {zones}; node {nodes_out_of_zone[0]} is elsewhere"
+    return failed("network.single-az-mount-target", says, Ref("FileSystem", system))
+
+
+def access_point_exists(efs_volumes: tuple[EfsVolume, ...], access_points: Any = UNREAD) -> Verdict:
+    through = [v for v in efs_volumes if v.access_point and v.kind == "efs"]
+    if not through:
+        return skipped("no volume goes through an access point")
+    if isinstance(access_points, Unread):
+        return unknown(access_points.why, access_points.grant)
+    for volume in through:
+        point = (access_points or {}).get(volume.access_point)
+        on = Ref("AccessPoint", volume.access_point)
+        if point is None:
+            says = f"volume {volume.name} goes through {volume.access_point}, which {volume.file_system} does not have"
+            return failed("efs.access-point-not-found", says, on, "AccessPointNotFound")
+        state = point.get("LifeCycleState", "available")
+        if state != "available":
+            return failed("efs.access-point-not-found", f"access point {volume.access_point} is {state}", on)
+    return passed(f"{through[0].access_point} is available")
+
+
+def access_point_root_exists(
+    efs_volumes: tuple[EfsVolume, ...],
+    access_points: Any = UNREAD,
+    heard: Heard | None = None,
+) -> Verdict:
+    if not any(v.access_point for v in efs_volumes):
+        return skipped("no volume goes through an access point")
+    if isinstance(access_points, Unread):
+        return unknown(access_points.why, access_points.grant)
+    points = [(v, (access_points or {}).get(v.access_point)) for v in efs_volumes if v.access_point]
+    bare = [(v, p) for v, p in points if p is not None and _needs_its_root(p)]
+    if not bare:
+        return skipped("no access point depends on a directory that somebody else made")
+    volume, point = bare[0]
+    path = point["RootDirectory"]["Path"]
+    on = Ref("AccessPoint", volume.access_point)
+    says = f"access point {volume.access_point} has the root {path} and no CreationInfo, so EFS does not create it"
+    if heard and heard.of("mount.access-denied-by-server"):
+        return failed("efs.access-point-root-missing", f"{says}; the server refuses the mount", on, sure=False)
+    return unknown(f"{says}; whether it exists was not seen", "a listing of the file system's root")
+
+
+def _needs_its_root(point: dict[str, Any]) -> bool:
+    root = point.get("RootDirectory") or {}
+    return root.get("Path", "/") != "/" and not root.get("CreationInfo")
+
+
+def file_system_policy_admits(
+    efs_volumes: tuple[EfsVolume, ...],
+    file_systems: dict[str, dict[str, Any] | None] | None = None,
+    file_system_policies: dict[str, str | None] | None = None,
+    access_points: dict[str, dict[str, Any]] | None = None,
+) -> Verdict:
+    plain = [v for v in efs_volumes if v.kind == "efs"]
+    if not plain:
+        return skipped("the pod mounts no EFS volume")
+    for volume in plain:
+        system = (file_systems or {}).get(volume.file_system)
+        policy = (file_system_policies or {}).get(volume.file_system)
+        if system is None:
+            return waiting(f"file system {volume.file_system} does not exist")
+        if policy is None:
+            continue
+        verdict = _admission(volume, policy, system, (access_points or {}).get(volume.access_point))
+        if verdict is not None:
+            return verdict
+    return passed("the file system policy admits the mount", "PolicyNotFound: everybody may mount and write")
+
+
+def _admission(volume: EfsVolume, policy: str, system: dict[str, Any], point: dict[str, Any] | None) -> Verdict | None:
+    """What the policy says of an anonymous mount; a mount that signs in is judged with its role."""
+    if volume.uses_iam:
+        return None
+    decisions = client_decisions(None, policy, system, point, volume)
+    if isinstance(decisions, Verdict):
+        return decisions
+    mount = decisions["elasticfilesystem:ClientMount"]
+    if mount.allowed:
+        return None
+    on = Ref("PersistentVolume", volume.name)
+    if not mount.denied:
+        return unknown(f"whether {volume.file_system} admits the mount depends on {', '.join(mount.missing_keys)}")
+    mode, says = _refusal(volume, mount)
+    return failed(mode, says, on, *mount.because, f"mountOptions: {', '.join(volume.options) or 'none'}")
+
+
+def _refusal(volume: EfsVolume, mount: Decision) -> tuple[str, str]:
+    text = " ".join([*mount.because, *(k for m in mount.near_misses for k in m.keys)]).lower()
+    if not volume.tls and "securetransport" in text:
+        return (
+            "efs.policy-requires-tls",
+            f"{volume.file_system} admits TLS only; volume {volume.name} has encryptInTransit false",
+        )
+    if "accesspointarn" in text:
+        through = volume.access_point or "no access point"
+        return (
+            "efs.policy-access-point-only",
+            f"{volume.file_system} admits certain access points only; {volume.name} goes through {through}",
+        )
+    says = f"the policy of {volume.file_system} admits no anonymous mount, and volume {volume.name} does not sign in"
+    return "efs.policy-requires-iam", f"{says} (mountOptions lack iam)"
+
+
+def mount_admitted(efs_volumes: tuple[EfsVolume, ...], attempt: Attempt, heard: Heard | None = None) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    if attempt.mounted:
+        return passed("EFS admitted the mount of this pod")
+    refused = heard.of("mount.access-denied-by-server") if heard else ()
+    if refused:
+        says = f"{efs_volumes[0].file_system} refuses the mount: {refused[0].line}"
+        return failed("mount.access-denied-by-server", says, Ref("FileSystem", efs_volumes[0].file_system), sure=False)
+    return waiting("nothing says whether EFS admits the mount")
+
+
+def file_system_encrypted(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:
+    for i, system in file_systems.items():
+        if system is not None and system.get("Encrypted") is False:
+            return failed(
+                "efs.unencrypted", f"file system {i} is not encrypted", Ref("FileSystem", i), "Encrypted: false"
+            )
+    return passed("encrypted")
+
+
+def file_system_backed_up(file_systems: dict[str, dict[str, Any] | None], backup_policies: dict[str, str]) -> Verdict:
+    for i, status in backup_policies.items():
+        if file_systems.get(i) is not None and status not in ("ENABLED", "ENABLING"):
+            return failed(
+                "efs.no-backup",
+                f"backups of file system {i} are {status.lower() or 'not set up'}",
+                Ref("FileSystem", i),
+            )
+    return passed("backed up")
+
+
+def file_system_regional(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:
+    for i, system in file_systems.items():
+        zone = (system or {}).get("AvailabilityZoneName")
+        if zone:
+            return failed(
+                "efs.one-zone",
+                f"file system {i} is kept in {zone} only",
+                Ref("FileSystem", i),
+                f"AvailabilityZoneName: {zone}",
+            )
+    return passed("kept in several zones")

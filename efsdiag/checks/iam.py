@@ -1,0 +1,312 @@
+"""Credentials and rights of the driver, as its own pods really get them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.evidence.messages import Heard
+from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.semantics.claims import EfsVolume, Provisioning
+from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
+from efsdiag.semantics.driver_rights import judge_mount, judge_provisioning, may_use_efs
+from efsdiag.semantics.iam import Context, PolicyError, Principal, parse_policy, trusts
+from efsdiag.semantics.objects import instance_name
+from efsdiag.semantics.roles import Role
+
+ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
+"""Stands in for a file system whose ARN is not known."""
+NOT_INSTANCE = "the controller's credentials are {}, not of its instance"
+
+
+def instance_profile_associated(
+    controller_credential_path: CredentialPath,
+    controller_instance: dict[str, Any],
+    controller_association: dict[str, Any] | None = None,
+    peer_associations: dict[str, dict[str, Any] | None] | None = None,
+) -> Verdict:
+    if controller_credential_path.via is not Via.INSTANCE:
+        return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
+    name = instance_name(controller_instance)
+    on = Ref("Instance", controller_instance["InstanceId"])
+    if controller_association is None:
+        says = f"instance {name}, on which the controller runs, has no instance profile"
+        covered = sorted(i for i, a in (peer_associations or {}).items() if a is not None)
+        if covered:
+            says = f"{says}; {', '.join(covered)}, where its other pod runs, has one"
+            return failed("iam.partial-node-coverage", says, on)
+        return failed("iam.instance-profile-not-associated", says, on, "no association of this instance")
+    state = controller_association.get("State", "")
+    if state in ("associating", "disassociating"):
+        return failed(
+            "iam.association-transitioning", f"the profile of instance {name} is {state}", on, f"State: {state}"
+        )
+    profile = controller_association["IamInstanceProfile"]["Arn"].rpartition("/")[2]
+    return passed(f"instance {name} has the profile {profile}", f"association State: {state}")
+
+
+def profile_has_role(
+    controller_credential_path: CredentialPath,
+    controller_association: dict[str, Any] | None = None,
+    controller_profile: dict[str, Any] | None = None,
+) -> Verdict:
+    if controller_credential_path.via is not Via.INSTANCE:
+        return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
+    if controller_association is None:
+        return waiting("there is no instance profile")
+    arn = controller_association["IamInstanceProfile"]["Arn"]
+    name = arn.rpartition("/")[2]
+    if controller_profile is None:
+        says = f"the instance profile {name} is associated, but does not exist any more"
+        return failed("iam.instance-profile-without-role", says, Ref("InstanceProfile", name))
+    roles = [r["RoleName"] for r in controller_profile.get("Roles") or []]
+    if roles:
+        return passed(f"the profile {name} holds the role {roles[0]}")
+    return failed(
+        "iam.instance-profile-without-role",
+        f"the profile {name} holds no role",
+        Ref("InstanceProfile", name),
+        "Roles: []",
+    )
+
+
+def role_trusts_ec2(
+    controller_credential_path: CredentialPath, controller_profile: dict[str, Any] | None = None
+) -> Verdict:
+    if controller_credential_path.via is not Via.INSTANCE:
+        return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
+    roles = (controller_profile or {}).get("Roles") or []
+    if not roles:
+        return waiting("there is no role")
+    role = roles[0]
+    on = Ref("Role", role["RoleName"])
+    try:
+        policy = parse_policy(role["AssumeRolePolicyDocument"], "trust policy")
+    except PolicyError as error:
+        return unknown(f"the trust policy of {role['RoleName']} cannot be understood: {error}")
+    # In China the service is called ec2.amazonaws.com.cn; either will do.
+    services = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
+    decisions = [trusts(policy, Principal.service(s), "sts:AssumeRole", Context()) for s in services]
+    if any(d.allowed for d in decisions):
+        return passed(f"role {role['RoleName']} trusts ec2.amazonaws.com")
+    if any(not d.denied for d in decisions):
+        return unknown(f"whether {role['RoleName']} trusts EC2 depends on {', '.join(decisions[0].missing_keys)}")
+    return failed(
+        "iam.trust-policy-not-ec2",
+        f"role {role['RoleName']} does not trust ec2.amazonaws.com",
+        on,
+        *decisions[0].because,
+    )
+
+
+def instance_metadata_reachable(
+    controller_credential_path: CredentialPath, controller_instance: dict[str, Any], heard: Heard | None = None
+) -> Verdict:
+    path = controller_credential_path
+    if path.via is not Via.INSTANCE:
+        return skipped(NOT_INSTANCE.format(path.via.value))
+    options = controller_instance.get("MetadataOptions") or {}
+    name, on = instance_name(controller_instance), Ref("Instance", controller_instance["InstanceId"])
+    answered = heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials"))
+    if answered:
+        return passed("the metadata service answered the controller (404: no role there)")
+    if options.get("HttpEndpoint") == "disabled":
+        says = f"the metadata service of instance {name} is disabled"
+        return failed("iam.imds-disabled", says, on, "MetadataOptions.HttpEndpoint: disabled")
+    limit = options.get("HttpPutResponseHopLimit")
+    if options.get("HttpTokens") == "required" and limit == 1 and not path.host_network:
+        says = (
+            f"instance {name} wants IMDSv2 tokens and answers 1 hop far; the controller's pod {path.pod} is 2 hops away"
+        )
+        return failed(
+            "iam.imds-hop-limit", says, on, "MetadataOptions.HttpTokens: required", "HttpPutResponseHopLimit: 1"
+        )
+    if heard and any(_timed_out(s.message.text) for s in heard.of("csi.no-credentials")):
+        says = f"the controller's pod {path.pod} gets no answer from the metadata service, which instance {name} offers"
+        return failed(
+            "network.pod-imds-blocked", says, Ref("Pod", path.pod, path.namespace), f"hop limit: {limit}", sure=False
+        )
+    return passed(
+        f"instance {name} answers metadata requests {limit} hops far", f"HttpTokens: {options.get('HttpTokens')}"
+    )
+
+
+def _timed_out(text: str) -> bool:
+    return any(
+        w in text for w in ("context deadline exceeded", "request canceled", "exceeded maximum number of attempts")
+    )
+
+
+def service_account_has_role(
+    controller_credential_path: CredentialPath,
+    eks_cluster_name: str | None = None,
+    controller_role: Any = UNREAD,
+    controller_association: Any = UNREAD,
+) -> Verdict:
+    path = controller_credential_path
+    if path.via is not Via.INSTANCE:
+        return passed(f"the controller's credentials are {path.via.value}")
+    on = Ref("ServiceAccount", path.service_account, path.namespace)
+    if path.annotated:
+        says = (
+            f"service account {path.service_account} names role {path.annotated.rpartition('/')[2]}, but {path.pod} "
+            "was created without it"
+        )
+        return failed(
+            "iam.irsa-pod-not-restarted", says, on, f"annotation {path.annotated}", "env AWS_ROLE_ARN: absent"
+        )
+    if eks_cluster_name is None:
+        return skipped("the cluster is not EKS: the driver takes the role of its instance")
+    if isinstance(controller_role, Unread) or isinstance(controller_association, Unread):
+        refusal = controller_role if isinstance(controller_role, Unread) else controller_association
+        return unknown(f"whether the node's role would do: {refusal.why}", refusal.grant)
+    if controller_role is not None and may_use_efs(controller_role, ANY_FILE_SYSTEM):
+        return passed("the controller uses the role of its node, which may use EFS")
+    says = f"service account {path.service_account} names no role, and the role of the node may not use EFS"
+    return failed("iam.irsa-annotation-missing", says, on, "annotation eks.amazonaws.com/role-arn: absent")
+
+
+def oidc_provider_registered(
+    controller_credential_path: CredentialPath, oidc_providers: tuple[str, ...] | None = None, eks_issuer: Any = UNREAD
+) -> Verdict:
+    if controller_credential_path.via is not Via.IRSA or oidc_providers is None:
+        return skipped("the controller does not use a service account token")
+    if isinstance(eks_issuer, Unread) or eks_issuer is None:
+        why = eks_issuer.why if isinstance(eks_issuer, Unread) else "the cluster's issuer is not known"
+        return unknown(why, getattr(eks_issuer, "grant", ""))
+    if any(arn.partition(":oidc-provider/")[2] == eks_issuer for arn in oidc_providers):
+        return passed(f"IAM knows the issuer {eks_issuer}")
+    says = f"the account has no OIDC provider for the cluster's issuer {eks_issuer}"
+    return failed("iam.irsa-oidc-provider-missing", says, Ref("OpenIDConnectProvider", eks_issuer))
+
+
+def role_trusts_service_account(
+    controller_credential_path: CredentialPath, controller_role: Role | None = None, eks_issuer: Any = UNREAD
+) -> Verdict:
+    path = controller_credential_path
+    if path.via is not Via.IRSA:
+        return skipped("the controller does not use a service account token")
+    name = path.role_arn.rpartition("/")[2]
+    if controller_role is None:
+        return failed("iam.irsa-trust-mismatch", f"the role {name} does not exist", Ref("Role", name))
+    if isinstance(eks_issuer, Unread) or eks_issuer is None:
+        return unknown("the cluster's issuer could not be read", getattr(eks_issuer, "grant", ""))
+    account = controller_role.arn.split(":")[4] if controller_role.arn.count(":") >= 5 else ""
+    partition = controller_role.arn.split(":")[1] if controller_role.arn else "aws"
+    subject = f"system:serviceaccount:{path.namespace}:{path.service_account}"
+    known = {f"{eks_issuer}:sub": subject, f"{eks_issuer}:aud": "sts.amazonaws.com"}
+    try:
+        policy = parse_policy(controller_role.trust, "trust policy")
+    except PolicyError as error:
+        return unknown(f"the trust policy of {name} cannot be understood: {error}")
+    provider = Principal.federated(f"arn:{partition}:iam::{account}:oidc-provider/{eks_issuer}")
+    decision = trusts(policy, provider, "sts:AssumeRoleWithWebIdentity", Context(known, closed=True))
+    if decision.allowed:
+        return passed(f"role {name} trusts {subject}")
+    if not decision.denied:
+        return unknown(f"whether {name} trusts {subject} depends on {', '.join(decision.missing_keys)}")
+    says = f"role {name} does not trust {subject} of {eks_issuer}"
+    return failed("iam.irsa-trust-mismatch", says, Ref("Role", name), *decision.because)
+
+
+def controller_has_credentials(
+    provisioning_needed: bool, provisionings: tuple[Provisioning, ...], heard: Heard | None = None
+) -> Verdict:
+    if heard is None:
+        return waiting("nobody said so")
+    none = heard.of("csi.no-credentials")
+    claim = Ref("PersistentVolumeClaim", provisionings[0].claim.name, provisionings[0].claim.namespace)
+    if none:
+        return failed("csi.no-credentials", f"the controller finds no credentials: {none[0].line}", claim, sure=False)
+    denied = heard.of("csi.access-denied")
+    if denied:
+        return passed("AWS knew who asked, and refused", denied[0].line)
+    return waiting("nothing says whether the controller has credentials")
+
+
+def policy_allows_driver(
+    controller_credential_path: CredentialPath,
+    efs_classes: tuple[Provisioning, ...],
+    file_system_ids: tuple[str, ...],
+    controller_deployment: dict[str, Any],
+    eks_cluster_name: str | None = None,
+    controller_role: Role | None = None,
+    file_systems: Any = UNREAD,
+) -> Verdict:
+    path = controller_credential_path
+    if path.via in (Via.KEYS, Via.POD_IDENTITY):
+        return unknown(
+            f"the controller uses {path.via.value}, which do not tell their role", "aws sts get-caller-identity"
+        )
+    if controller_role is None:
+        return waiting("there is no role")
+    on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None
+    if on_its_node and not may_use_efs(controller_role, ANY_FILE_SYSTEM):
+        return waiting("the controller should not depend on the role of its node")
+    parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}
+    arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
+    arn = _arn_of(file_systems, file_system_ids[0]) or ANY_FILE_SYSTEM
+    return judge_provisioning(controller_role, parameters, arguments, arn)
+
+
+def _arn_of(file_systems: Any, file_system: str) -> str:
+    known = file_systems if isinstance(file_systems, dict) else {}
+    return str((known.get(file_system) or {}).get("FileSystemArn", ""))
+
+
+def node_has_credentials(
+    efs_volumes: tuple[EfsVolume, ...],
+    node_credential_path: Any = UNREAD,
+    node_association: Any = UNREAD,
+    node_profile: Any = UNREAD,
+    node_instance: Any = UNREAD,
+) -> Verdict:
+    signing = [v for v in efs_volumes if v.uses_iam]
+    if not signing:
+        return skipped("no volume is mounted with the option iam")
+    if isinstance(node_credential_path, Unread):
+        return unknown(node_credential_path.why, node_credential_path.grant)
+    if node_credential_path is None:
+        return waiting("no pod of efs-csi-node stands on the node")
+    if node_credential_path.via is not Via.INSTANCE:
+        return passed(f"the node plugin's credentials are {node_credential_path.via.value}")
+    for evidence in (node_instance, node_association, node_profile):
+        if isinstance(evidence, Unread):
+            return unknown(evidence.why, evidence.grant)
+    name = instance_name(node_instance) if node_instance else "of the pod's node"
+    on = Ref("Instance", (node_instance or {}).get("InstanceId", ""))
+    if ((node_instance or {}).get("MetadataOptions") or {}).get("HttpEndpoint") == "disabled":
+        return failed("mount.iam-no-credentials", f"the metadata service of instance {name} is disabled", on)
+    if node_association is None:
+        return failed("mount.iam-no-credentials", f"instance {name} has no instance profile", on, "mountOptions: iam")
+    if not (node_profile or {}).get("Roles"):
+        return failed(
+            "mount.iam-no-credentials", f"the profile of instance {name} holds no role", on, "mountOptions: iam"
+        )
+    return passed(f"instance {name} hands out credentials")
+
+
+def policy_allows_mount(
+    efs_volumes: tuple[EfsVolume, ...],
+    node_role: Any = UNREAD,
+    file_system_policies: Any = UNREAD,
+    file_systems: Any = UNREAD,
+    access_points: Any = UNREAD,
+) -> Verdict:
+    signing = [v for v in efs_volumes if v.uses_iam and v.kind == "efs"]
+    if not signing:
+        return skipped("no volume is mounted with the option iam")
+    for evidence in (node_role, file_system_policies, file_systems, access_points):
+        if isinstance(evidence, Unread):
+            return unknown(evidence.why, evidence.grant)
+    if node_role is None:
+        return waiting("the node plugin has no role")
+    for volume in signing:
+        system = (file_systems or {}).get(volume.file_system)
+        if system is None:
+            return waiting(f"file system {volume.file_system} does not exist")
+        policy = (file_system_policies or {}).get(volume.file_system)
+        point = (access_points or {}).get(volume.access_point)
+        verdict = judge_mount(node_role, policy, system, point, volume)
+        if verdict is not None:
+            return verdict
+    return passed(f"role {node_role.name} may mount {signing[0].file_system}")

@@ -1,0 +1,67 @@
+"""What the program with the data says of itself, joined with what the objects show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.evidence.messages import Heard
+from efsdiag.model import Ref, Verdict, failed, passed, skipped, waiting
+from efsdiag.semantics.attempt import Attempt
+from efsdiag.semantics.containers import DataPath, image_name
+from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.statuses import Container
+
+
+def single_instance(
+    attempt: Attempt, pod: dict[str, Any], heard: Heard, workload: Any = None, sibling_pods: Any = None
+) -> Verdict:
+    if not attempt.ran:
+        return waiting("the process has not run yet")
+    held = heard.of("prometheus.lock-held")
+    if not held:
+        return passed("the program does not say that another one holds its data")
+    others = [p["metadata"]["name"] for p in sibling_pods or []]
+    strategy = ((workload or {}).get("spec", {}).get("strategy") or {}).get("type")
+    if others and strategy == "RollingUpdate":
+        says = (
+            f"Deployment {workload['metadata']['name']} starts the new pod before the old one ends (RollingUpdate): "
+            f"{others[0]} still holds the data directory"
+        )
+        return failed(
+            "helm.rolling-update-overlap", says, ref_of(workload), held[0].line, "strategy.type: RollingUpdate"
+        )
+    says = f"another instance holds the data directory: {held[0].line}"
+    return failed("prometheus.lock-held", says, ref_of(pod), held[0].line, *others)
+
+
+def space_left(
+    attempt: Attempt,
+    heard: Heard,
+    pod: dict[str, Any],
+    data_directory: DataPath | None = None,
+    data_volume: dict[str, Any] | None = None,
+) -> Verdict:
+    if not attempt.ran:
+        return waiting("the process has not run yet")
+    said = heard.of("prometheus.no-space", "ebs.volume-full", "nfs.server-disk-full")
+    if not said:
+        return passed("the program does not say that space ran out")
+    spec = (data_volume or {}).get("spec", {})
+    if data_volume is not None and (
+        (spec.get("csi") or {}).get("driver") == "ebs.csi.aws.com" or "awsElasticBlockStore" in spec
+    ):
+        on = Ref("PersistentVolume", data_volume["metadata"]["name"])
+        return failed("ebs.volume-full", f"EBS volume {on.name} is full: {said[0].line}", on, said[0].line)
+    if data_volume is not None and "nfs" in spec:
+        says = f"the disk of NFS server {spec['nfs'].get('server')} is full: {said[0].line}"
+        return failed(
+            "nfs.server-disk-full", says, Ref("PersistentVolume", data_volume["metadata"]["name"]), said[0].line
+        )
+    return failed("prometheus.no-space", f"no space is left for the program: {said[0].line}", ref_of(pod), said[0].line)
+
+
+def file_system_supported(main_container: Container, data_efs_volume: Any) -> Verdict:
+    if not image_name(main_container.spec.get("image", "")).endswith("/prometheus"):
+        return skipped("the program is not Prometheus")
+    on = Ref("PersistentVolume", data_efs_volume.name)
+    return failed("prometheus.on-nfs-unsupported", "Prometheus does not support NFS, and so not EFS, for its data", on)

@@ -1,0 +1,293 @@
+"""Claims, volumes and classes: what the binder and the provisioner ask for."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from efsdiag.evidence.messages import Heard
+from efsdiag.model import (
+    UNREAD,
+    Finding,
+    Ref,
+    Subject,
+    Unread,
+    Verdict,
+    failed,
+    failed_all,
+    passed,
+    skipped,
+    unknown,
+    waiting,
+)
+from efsdiag.semantics.binding import Candidate, is_meant, nearest_volumes
+from efsdiag.semantics.claims import EBS_DRIVER, EFS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, ref_of_claim
+from efsdiag.semantics.driver import DriverVersion
+from efsdiag.semantics.handles import attribute_fault, handle_fault, option_fault
+from efsdiag.semantics.objects import ref_of
+
+
+def claim_exists(
+    subject: Subject,
+    claims: tuple[Claim, ...],
+    workload: dict[str, Any] | None = None,
+    same_named_claims: Any = UNREAD,
+    neighbour_claims: Any = UNREAD,
+) -> Verdict:
+    if not claims:
+        return skipped("the pod mounts no claim")
+    missing = [c.name for c in claims if c.object is None]
+    if not missing:
+        return passed(f"{_names(claims)} exist{'s' if len(claims) == 1 else ''} in {subject.namespace}")
+    # That the claim is missing is proven; where its namesakes are is only a hint, so they need not be readable.
+    elsewhere = {c["metadata"]["name"]: c["metadata"]["namespace"] for c in same_named_claims or []}
+    neighbours = list(neighbour_claims or [])
+    nothing = "" if isinstance(neighbour_claims, Unread) else f"; namespace {subject.namespace} has no claim at all"
+    owner = ref_of(workload) if workload else Ref("Pod", subject.name, subject.namespace)
+    findings = []
+    for name in missing:
+        near = difflib.get_close_matches(name, neighbours, 1, 0.5) or neighbours[:3]
+        if name in elsewhere and not near:
+            says = f"claim {name} is in namespace {elsewhere[name]}; the pod is in {subject.namespace}"
+            findings.append(Finding("helm.existing-claim-in-other-namespace", says, owner))
+            continue
+        has = f"; the namespace has {', '.join(near)}" if near else nothing
+        says = f"the pod mounts claim {name}, which does not exist in {subject.namespace}{has}"
+        findings.append(
+            Finding("pod.pvc-not-found", says, owner, proof=(f"spec.volumes[].persistentVolumeClaim: {name}",))
+        )
+    return failed_all(findings)
+
+
+def claim_kept(claims: tuple[Claim, ...]) -> Verdict:
+    existing = [c for c in claims if c.object is not None]
+    if not existing:
+        return skipped("the pod mounts no claim that exists")
+    going = [c for c in existing if (c.object or {})["metadata"].get("deletionTimestamp")]
+    if not going:
+        return passed("no claim is being deleted")
+    since = (going[0].object or {})["metadata"]["deletionTimestamp"]
+    return failed(
+        "pod.pvc-being-deleted", f"claim {going[0].name} is being deleted since {since}", ref_of_claim(going[0])
+    )
+
+
+def claim_volume_present(claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | None]) -> Verdict:
+    held = [c for c in claims if c.spec.get("volumeName") and c.phase in ("Bound", "Lost")]
+    if not held:
+        return skipped("no claim is bound")
+    lost = [c for c in held if volumes.get(c.spec["volumeName"]) is None]
+    if not lost:
+        return passed("the volumes of the bound claims exist")
+    says = f"claim {lost[0].name} is bound to volume {lost[0].spec['volumeName']}, which does not exist"
+    return failed("pod.pvc-pv-gone", says, ref_of_claim(lost[0]), f"status.phase: {lost[0].phase}")
+
+
+def claim_bound(claims: tuple[Claim, ...], provisionings: tuple[Provisioning, ...]) -> Verdict:
+    if not claims:
+        return skipped("the pod mounts no claim")
+    if any(c.object is None for c in claims):
+        return waiting("a claim does not exist")
+    open_claims = [c for c in claims if not c.bound]
+    if not open_claims:
+        shown = ", ".join(f"{c.name} → {c.spec['volumeName']}" for c in claims)
+        return passed(f"bound: {shown}", *(f"PersistentVolumeClaim {c.name} status.phase: Bound" for c in claims))
+    held_back = [p for p in provisionings if p.waits_for_consumer and not p.node_selected]
+    if len(held_back) == len(open_claims):
+        return waiting(f"claim {open_claims[0].name} is bound only when its pod has a node (WaitForFirstConsumer)")
+    claim = open_claims[0]
+    return failed("pod.unbound-immediate-pvc", f"claim {claim.name} is {claim.phase or 'Pending'}", ref_of_claim(claim))
+
+
+def volume_fits_claim(
+    provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
+) -> Verdict:
+    by_hand = [p.claim for p in provisionings if not p.dynamic]
+    if not by_hand:
+        return skipped("no claim waits for a volume made by hand")
+    findings: list[Finding] = []
+    for claim in by_hand:
+        findings += _unfit(claim, nearest_volumes(claim.object or {}, candidate_volumes or []))
+    return failed_all(findings) if findings else passed("a volume fits every claim that waits for one")
+
+
+def _unfit(claim: Claim, candidates: list[Candidate]) -> list[Finding]:
+    """What keeps the nearest volume from the claim; nothing where one fits, or where its class is at fault."""
+    if any(not c.mismatches for c in candidates):
+        return []
+    meant = [c for c in candidates if is_meant(claim.object or {}, c)]
+    if not meant and claim.class_name == "" and candidates and len(candidates[0].mismatches) == 1:
+        meant = candidates[:1]
+    if meant:
+        return [Finding(m.mode, m.says, ref_of_claim(claim), proof=m.proof) for m in meant[0].mismatches]
+    if claim.class_name == "":
+        says = f"claim {claim.name} wants a volume made by hand, and no volume that is free comes near it"
+        return [Finding("pvc.no-class-and-no-pv", says, ref_of_claim(claim), sure=False)]
+    return []
+
+
+def storage_class_exists(
+    provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
+) -> Verdict:
+    named = [p for p in provisionings if p.claim.class_name and not p.claim.spec.get("volumeName")]
+    if not named:
+        return skipped("no unbound claim names a class")
+    lacking = [p.claim for p in named if p.storage_class is None]
+    # The binder compares strings only: a volume of the same class string will do without any class object.
+    lacking = [c for c in lacking if not _meant(c, candidate_volumes or [])]
+    if not lacking:
+        return passed(f"class {named[0].claim.class_name} exists")
+    claim = lacking[0]
+    says = f"claim {claim.name} names the storage class {claim.class_name}, which does not exist"
+    return failed(
+        "storageclass.not-found",
+        says,
+        Ref("StorageClass", str(claim.class_name)),
+        f"spec.storageClassName: {claim.class_name}",
+    )
+
+
+def _meant(claim: Claim, volumes: list[dict[str, Any]]) -> bool:
+    """Whether a volume made by hand was meant for the claim: then its class needs no object."""
+    return any(is_meant(claim.object or {}, c) for c in nearest_volumes(claim.object or {}, volumes))
+
+
+def default_class_exists(
+    provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
+) -> Verdict:
+    classless = [p for p in provisionings if p.claim.class_name is None and not p.claim.spec.get("volumeName")]
+    if not classless:
+        return skipped("every unbound claim names a class, or wants none")
+    lacking = [p.claim for p in classless if p.storage_class is None]
+    lacking = [c for c in lacking if not _meant(c, candidate_volumes or [])]
+    if not lacking:
+        return passed("a default class exists")
+    says = f"claim {lacking[0].name} names no storage class, and no class is marked as default"
+    return failed("storageclass.no-default", says, ref_of_claim(lacking[0]))
+
+
+def one_default_class(default_classes: list[dict[str, Any]]) -> Verdict:
+    names = [c["metadata"]["name"] for c in default_classes]
+    if len(names) < 2:
+        return passed("at most one class is the default")
+    says = f"{' and '.join(names)} are all default classes; {names[0]}, the newest, wins"
+    return failed("storageclass.multiple-default", says, Ref("StorageClass", names[0]))
+
+
+def provisioner_known(
+    provisionings: tuple[Provisioning, ...], provisioner_drivers: dict[str, bool], heard: Heard
+) -> Verdict:
+    dynamic = [p for p in provisionings if p.dynamic]
+    if not dynamic:
+        return skipped("no claim waits for a provisioner")
+    for p in dynamic:
+        if not provisioner_drivers.get(p.provisioner) and not _has_answered(p, heard):
+            return _unknown_provisioner(p, provisioner_drivers)
+    return passed(f"{dynamic[0].provisioner} is installed")
+
+
+def _has_answered(p: Provisioning, heard: Heard) -> bool:
+    """Whether an external provisioner without a CSIDriver object has spoken about the claim."""
+    own = {"ExternalProvisioning", "FailedBinding", "WaitForFirstConsumer", "WaitForPodScheduled"}
+    said = [m for m in heard.messages if m.where == "claim-event" and m.about.name == p.claim.name]
+    return ".csi." not in p.provisioner and any(
+        m.reason.startswith("Provisioning") and m.reason not in own for m in said
+    )
+
+
+def _unknown_provisioner(p: Provisioning, drivers: dict[str, bool]) -> Verdict:
+    name = (p.storage_class or {})["metadata"]["name"]
+    near = difflib.get_close_matches(p.provisioner, [d for d, there in drivers.items() if there], 1, 0.7)
+    hint = f"; {near[0]} is" if near else ""
+    says = f"class {name} has the provisioner {p.provisioner}, which is not an installed CSI driver{hint}"
+    proof = (f"StorageClass {name} provisioner: {p.provisioner}", f"CSIDriver {p.provisioner}: not found")
+    if p.provisioner == EFS_DRIVER:
+        return failed("csi.driver-not-installed", says, Ref("CSIDriver", EFS_DRIVER), *proof)
+    if p.provisioner in (EBS_DRIVER, IN_TREE_EBS):
+        return failed("ebs.no-csi-driver", says, Ref("CSIDriver", EBS_DRIVER), *proof)
+    # Not every provisioner is a CSI driver: only a name that is one, or nearly one, is certainly wrong.
+    sure = bool(near) or ".csi." in p.provisioner or "efs" in p.provisioner
+    return failed("storageclass.wrong-provisioner", says, Ref("StorageClass", name), *proof, sure=sure)
+
+
+def volume_provisioned(
+    claims: tuple[Claim, ...], provisionings: tuple[Provisioning, ...], heard: Heard | None = None
+) -> Verdict:
+    unbound = [p for p in provisionings if p.dynamic or (p.storage_class is None and p.claim.class_name != "")]
+    if not unbound:
+        return (
+            skipped("no claim waits for a provisioner") if any(not c.bound for c in claims) else passed("nothing waits")
+        )
+    claim = unbound[0].claim
+    if unbound[0].waits_for_consumer and not unbound[0].node_selected:
+        return waiting("provisioning begins when the pod has a node (WaitForFirstConsumer)")
+    denied = heard.of("csi.access-denied") if heard else ()
+    says = f"no volume was made for claim {claim.name}" + (f": {denied[0].line}" if denied else "")
+    return failed("csi.access-denied" if denied else "", says, ref_of_claim(claim), sure=False)
+
+
+def volume_mode_supported(efs_classes: tuple[Provisioning, ...]) -> Verdict:
+    if not efs_classes:
+        return skipped("no claim waits for the EFS provisioner")
+    for p in efs_classes:
+        claim = p.claim
+        if claim.spec.get("volumeMode") == "Block":
+            says = f"claim {claim.name} asks for a block device; EFS has file systems only"
+            return failed("pvc.volume-mode-mismatch", says, ref_of_claim(claim), "spec.volumeMode: Block")
+        if claim.spec.get("selector"):
+            says = f"claim {claim.name} has a selector; the provisioner supports none"
+            return failed("pvc.selector-mismatch", says, ref_of_claim(claim), "spec.selector is set")
+        if claim.spec.get("accessModes") == ["ReadOnlyMany"]:
+            says = f"claim {claim.name} asks for ReadOnlyMany, which the EFS driver refuses"
+            return failed("csi.invalid-parameters", says, ref_of_claim(claim), "spec.accessModes: [ReadOnlyMany]")
+    return passed("the driver offers what the claims ask for")
+
+
+def _names(claims: tuple[Claim, ...]) -> str:
+    return ", ".join(c.name for c in claims)
+
+
+def volume_handle_valid(efs_volumes: tuple[EfsVolume, ...], node_driver_version: Any = UNREAD) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    version = node_driver_version if isinstance(node_driver_version, DriverVersion) else None
+    for volume in efs_volumes:
+        csi = volume.object["spec"]["csi"]
+        handle = str(csi.get("volumeHandle", ""))
+        on = Ref("PersistentVolume", volume.name)
+        fault = handle_fault(handle, version) or attribute_fault(volume.attributes, handle, volume.options, version)
+        if fault:
+            return failed(fault[0], f"volume {volume.name}: {fault[1]}", on, f"spec.csi.volumeHandle: {handle}")
+        if volume.object["spec"].get("accessModes") == ["ReadOnlyMany"]:
+            says = f"volume {volume.name} has the access mode ReadOnlyMany only, which the driver refuses"
+            return failed("pv.access-mode-unsupported-by-driver", says, on, "spec.accessModes: [ReadOnlyMany]")
+        if _depends_on_version(handle, volume) and isinstance(node_driver_version, Unread):
+            return unknown(f"whether the driver accepts {handle}: {node_driver_version.why}", node_driver_version.grant)
+    return passed("the node plugin accepts the handles")
+
+
+def _depends_on_version(handle: str, volume: EfsVolume) -> bool:
+    return handle.startswith(("efs:", "s3files:")) or ".efs." in handle or "path" in volume.attributes
+
+
+def mount_options_valid(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    for volume in efs_volumes:
+        fault = option_fault(volume.options, volume.tls, volume.kind)
+        if fault:
+            says = f"volume {volume.name}: {fault[1]}"
+            return failed(
+                fault[0], says, Ref("PersistentVolume", volume.name), f"mountOptions: {', '.join(volume.options)}"
+            )
+    return passed("the mount options agree")
+
+
+def transit_encrypted(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    plain = [v for v in efs_volumes if not v.tls]
+    if not plain:
+        return passed("mounted with TLS")
+    says = f"volume {plain[0].name} is mounted without TLS"
+    return failed("mount.tls-disabled", says, Ref("PersistentVolume", plain[0].name), "encryptInTransit: false")

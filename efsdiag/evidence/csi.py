@@ -1,0 +1,116 @@
+"""The EFS CSI driver in the cluster: its object, its controller, its node plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.reading import find_driver, plugin_log, pods_of
+from efsdiag.semantics.binding import EFS_DRIVER
+from efsdiag.semantics.claims import EfsVolume, Provisioning
+from efsdiag.semantics.driver import DriverVersion, driver_version, plugin_status
+from efsdiag.semantics.objects import is_ready
+
+LEASE = "efs-csi-aws-com"
+
+
+def efs_wanted(efs_volumes: tuple[EfsVolume, ...], efs_classes: tuple[Provisioning, ...]) -> bool | None:
+    """Whether the subject needs the EFS driver at all; absent where it does not."""
+    return True if efs_volumes or efs_classes else None
+
+
+def csi_driver(read: Any, efs_wanted: bool) -> dict[str, Any] | None:
+    """The CSIDriver object efs.csi.aws.com. Source: kube:get csidrivers."""
+    found: dict[str, Any] | None = read("kube:get csidrivers", name=EFS_DRIVER)
+    return found
+
+
+def node_daemonset(read: Any, efs_wanted: bool) -> dict[str, Any] | None:
+    """The DaemonSet of the node plugin, wherever it is installed.
+
+    Source:  kube:list daemonsets in kube-system, and only where it is not there in all namespaces
+    """
+    return find_driver(read, "daemonsets")
+
+
+def controller_deployment(read: Any, efs_wanted: bool) -> dict[str, Any] | None:
+    """The Deployment of the controller. Source: as `node_daemonset`."""
+    return find_driver(read, "deployments")
+
+
+def controller_pods(read: Any, controller_deployment: dict[str, Any]) -> list[dict[str, Any]]:
+    """The controller's pods, by the Deployment's selector, sorted by name.
+
+    Source:  kube:list pods, label selector
+    """
+    return pods_of(read, controller_deployment)
+
+
+def node_plugin_pods(
+    read: Any, node_daemonset: dict[str, Any], pod: dict[str, Any] | None = None
+) -> list[dict[str, Any]] | None:
+    """The node plugin's pods on the pod's node (one, or none); absent where the pod has no node yet.
+
+    Source:  kube:list pods, label selector and spec.nodeName
+    """
+    name = (pod or {}).get("spec", {}).get("nodeName")
+    return pods_of(read, node_daemonset, f"spec.nodeName={name}") if name else None
+
+
+def controller_lease(read: Any, controller_deployment: dict[str, Any]) -> dict[str, Any] | None:
+    """The Lease that says which controller pod leads. Source: kube:get leases."""
+    found: dict[str, Any] | None = read(
+        "kube:get leases", namespace=controller_deployment["metadata"]["namespace"], name=LEASE
+    )
+    return found
+
+
+def controller_leader(
+    controller_pods: list[dict[str, Any]], controller_lease: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """The controller pod that does the provisioning: the Lease's holder, else the only or the first ready one."""
+    holder = str((controller_lease or {}).get("spec", {}).get("holderIdentity") or "")
+    named = next((p for p in controller_pods if holder.startswith(p["metadata"]["name"])), None) if holder else None
+    ready = [p for p in controller_pods if is_ready(p)]
+    return named or next(iter(ready or controller_pods), None)
+
+
+def node_driver_version(node_daemonset: dict[str, Any]) -> DriverVersion:
+    """The version of the node plugin, from its image."""
+    return driver_version(node_daemonset)
+
+
+def controller_version(controller_deployment: dict[str, Any]) -> DriverVersion:
+    """The version of the controller, from its image."""
+    return driver_version(controller_deployment)
+
+
+def csi_node(read: Any, efs_wanted: bool, pod: dict[str, Any]) -> dict[str, Any] | None:
+    """What the kubelet of the pod's node has registered. Source: kube:get csinodes, by the node's name."""
+    name = pod["spec"].get("nodeName")
+    found: dict[str, Any] | None = read("kube:get csinodes", name=name) if name else None
+    return found
+
+
+def controller_log(read: Any, controller_leader: dict[str, Any]) -> str | None:
+    """What the driver's container in the leading controller pod printed; of a crash, the attempt that ended."""
+    return plugin_log(read, controller_leader, "efs-plugin")
+
+
+def node_plugin_log(read: Any, node_plugin_pods: list[dict[str, Any]]) -> str | None:
+    """What the driver's container on the pod's node printed."""
+    return plugin_log(read, node_plugin_pods[0], "efs-plugin") if node_plugin_pods else None
+
+
+def registrar_log(read: Any, node_plugin_pods: list[dict[str, Any]]) -> str | None:
+    """What the registrar beside the node plugin printed, where it is not healthy."""
+    for pod in node_plugin_pods:
+        if not plugin_status(pod, "csi-driver-registrar").get("ready", True):
+            return plugin_log(read, pod, "csi-driver-registrar")
+    return None
+
+
+def provisioner_log(
+    read: Any, controller_leader: dict[str, Any], provisionings: tuple[Provisioning, ...]
+) -> str | None:
+    """What the provisioner beside the leading controller printed, where a claim waits for a volume."""
+    return plugin_log(read, controller_leader, "csi-provisioner") if any(p.dynamic for p in provisionings) else None

@@ -1,0 +1,92 @@
+"""Nodes, and the EC2 instances that they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.model import Missing
+from efsdiag.reading import find_instance
+from efsdiag.semantics.scheduling import Filtering, first_excluding_filter
+
+
+def node(read: Any, pod: dict[str, Any]) -> dict[str, Any] | None:
+    """The pod's node; absent before it was scheduled. Source: kube:get nodes, by name."""
+    name = pod["spec"].get("nodeName")
+    found: dict[str, Any] | None = read("kube:get nodes", name=name) if name else None
+    return found
+
+
+def nodes(read: Any, pod: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """All nodes, where the pod has none yet; absent once it is scheduled.
+
+    Source:  kube:list nodes, in pages
+    """
+    if pod["spec"].get("nodeName"):
+        return None
+    found: list[dict[str, Any]] | None = read("kube:list nodes")
+    return found or []
+
+
+def node_instance(read: Any, node: dict[str, Any], csi_node: dict[str, Any] | None = None) -> Any:
+    """The instance of the pod's node."""
+    return find_instance(read, node, csi_node)
+
+
+def controller_node(read: Any, controller_leader: dict[str, Any]) -> dict[str, Any] | None:
+    """The node of the controller pod that does the provisioning. Source: kube:get nodes."""
+    name = controller_leader["spec"].get("nodeName")
+    found: dict[str, Any] | None = read("kube:get nodes", name=name) if name else None
+    return found
+
+
+def controller_instance(read: Any, controller_node: dict[str, Any]) -> Any:
+    """The instance under the leading controller pod."""
+    return find_instance(read, controller_node)
+
+
+def controller_peer_instances(
+    read: Any, controller_pods: list[dict[str, Any]], controller_leader: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """The instances under the other controller pods, which take over when the leader goes; those that can be told."""
+    own = controller_leader["spec"].get("nodeName")
+    names = sorted({p["spec"]["nodeName"] for p in controller_pods if p["spec"].get("nodeName")} - {own})
+    found = [n for n in read.many(("kube:get nodes", {"name": name}) for name in names) if n is not None]
+    return [i for i in (find_instance(read, n) for n in found) if not isinstance(i, Missing)]
+
+
+def pods_on_nodes(
+    read: Any, pod: dict[str, Any], nodes: list[dict[str, Any]]
+) -> dict[str, list[dict[str, Any]]] | None:
+    """The pods of each node, for what they request; absent where the scheduler has not come to asking that.
+
+    In a large cluster that is a read of all its pods, so above 20 nodes the scheduler's own message has to do.
+
+    Source:  kube:list pods, field selector spec.nodeName
+    """
+    conditions = pod.get("status", {}).get("conditions") or []
+    said = next((c.get("message", "") for c in conditions if c["type"] == "PodScheduled"), "")
+    if len(nodes) > 20 or "persistentvolumeclaim" in said.lower():
+        return None
+    names = [n["metadata"]["name"] for n in nodes]
+    found = read.many(("kube:list pods", {"fieldSelector": f"spec.nodeName={name}"}) for name in names)
+    return {name: pods or [] for name, pods in zip(names, found, strict=True)}
+
+
+def filtering(
+    pod: dict[str, Any],
+    nodes: list[dict[str, Any]],
+    volumes: dict[str, dict[str, Any] | None],
+    pods_on_nodes: dict[str, list[dict[str, Any]]] | None = None,
+) -> Filtering:
+    """Which nodes could take the pod, and which filter takes the others away."""
+    return first_excluding_filter(pod, nodes, [v for v in volumes.values() if v is not None], pods_on_nodes)
+
+
+def pressed_nodes(nodes: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The nodes whose disk is nearly full: condition DiskPressure is True."""
+    return tuple(
+        n["metadata"]["name"]
+        for n in nodes
+        for c in n.get("status", {}).get("conditions") or []
+        if c["type"] == "DiskPressure" and c["status"] == "True"
+    )

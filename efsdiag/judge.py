@@ -1,0 +1,59 @@
+"""Every check, judged once. The engine decides `unknown` and `waiting` before a check's function is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from efsdiag.checks.messages import finding_of
+from efsdiag.gather import Gather
+from efsdiag.model import Check, Evidence, Missing, State, Verdict, failed_all, unknown, waiting
+from efsdiag.rules import Rulebook
+
+
+def judge_all(rulebook: Rulebook, gather: Gather) -> dict[str, Verdict]:
+    """The verdict of each check, by its id.
+
+    A check that nobody could look at fails, likely, where a message of the present attempt belongs to one of its modes
+    alone: what was said then stands in for what could not be seen.
+    """
+    gather.prefetch(check.judge for check in rulebook.checks.values())
+    verdicts = {id_: judge(check, gather) for id_, check in sorted(rulebook.checks.items())}
+    heard = gather("heard")
+    if isinstance(heard, Evidence):
+        for id_, verdict in verdicts.items():
+            if verdict.state is State.UNKNOWN:
+                verdicts[id_] = _by_messages(rulebook.checks[id_], verdict, heard.value)
+    return verdicts
+
+
+def judge(check: Check, gather: Gather) -> Verdict:
+    """The check's function with the evidence that it asks for; unreadable evidence makes it unknown, absent waiting."""
+    try:
+        got = gather.call(check.judge, settings=check.settings)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as mistake:
+        if gather.strict:
+            raise
+        return unknown(
+            f"{check.id} could not be judged: {type(mistake).__name__}: {mistake}", "report it with the bundle"
+        )
+    if isinstance(got, Missing):
+        return waiting(got.why) if got.absent else unknown(got.why, got.grant)
+    if not isinstance(got, Verdict):
+        raise TypeError(f"{check.id} returned {got!r}, not a verdict")
+    return got
+
+
+def _by_messages(check: Check, verdict: Verdict, heard: Any) -> Verdict:
+    said = {s.mode: s for s in heard.of(*check.modes) if s.specific}
+    if not said:
+        return verdict
+    return failed_all([finding_of(s, sure=False) for s in said.values()])
+
+
+def states_of(verdicts: Mapping[str, Verdict]) -> dict[str, int]:
+    """How many checks are in each state."""
+    counts = {state.value: 0 for state in State}
+    for verdict in verdicts.values():
+        counts[verdict.state.value] += 1
+    return counts
