@@ -36,7 +36,7 @@ class KubeSource:
     """Answers the `kube:` queries of operations.READS from a live cluster; may be shared by threads.
 
     kube:get   an object, or None where it (or its API group) does not exist.
-    kube:list  a list of objects, all pages merged, each with apiVersion and kind; None where the API does not exist.
+    kube:list  a list of objects, all pages merged (the first alone, where the query has a limit), each with apiVersion and kind; None where the API does not exist.
     kube:log   text, or None where the container has no log (yet, or any more).
     managedFields are left out.
 
@@ -112,7 +112,8 @@ class KubeSource:
     def _list(self, query: Query, read: Read) -> Answer:
         path = _path(query, read)
         selectors = {name: query.get(name) for name in ("fieldSelector", "labelSelector") if query.get(name)}
-        page = {"limit": str(PAGE)}
+        first = query.get("limit")
+        page = {"limit": first or str(PAGE)}
         items: list[dict[str, Any]] = []
         while path is not None:
             reply = self._get(query, path, {**selectors, **page})
@@ -125,7 +126,7 @@ class KubeSource:
             body = self._parsed(query, read, reply)
             items += _items(body)
             token = (body.get("metadata") or {}).get("continue")
-            if not token:
+            if not token or first:
                 return items
             page = {"limit": str(PAGE), "continue": token}
         return None
