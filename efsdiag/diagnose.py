@@ -69,9 +69,11 @@ def walk(graph: nx.DiGraph, states: Mapping[str, State], target: str) -> Walk:
     def in_order(checks: Iterable[str]) -> tuple[str, ...]:
         return tuple(sorted(checks, key=lambda c: rank[c]))
 
+    reaching = nx.ancestors(graph, target) | {target}
+
     def cut_off(state: State) -> dict[str, tuple[str, ...]]:
         left = [c for c in in_order(graph) if states[c] is state and c not in implicated]
-        return {c: in_order(_cutters(graph, open_graph, states, c)) for c in left}
+        return {c: in_order(_cutters(graph.subgraph(reaching | {c}), open_graph, states, c)) for c in left}
 
     return Walk(
         causes=in_order(causes),
@@ -87,8 +89,11 @@ def walk(graph: nx.DiGraph, states: Mapping[str, State], target: str) -> Walk:
 
 
 def _cutters(graph: nx.DiGraph, open_graph: nx.DiGraph, states: Mapping[str, State], check: str) -> set[str]:
-    """The passing checks just past what `check` still reaches; skipped ones only where none passes."""
-    through = nx.descendants(open_graph, check) | {check}
+    """The passing checks just past what `check` still reaches; skipped ones only where none passes.
+
+    `graph` holds what lies on a way to the target: a check that passes beside it cuts nothing off.
+    """
+    through = (nx.descendants(open_graph, check) | {check}) & set(graph)
     past = {blocked for c in through for blocked in graph.successors(c)} - through
     passing = {c for c in past if states[c] is State.PASS}
     return passing or {c for c in past if states[c] is State.SKIP}

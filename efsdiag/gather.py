@@ -22,6 +22,9 @@ from typing import Any
 from efsdiag.model import UNREAD, Answer, Evidence, Missing, Query, Source, Unread, Unreadable
 from efsdiag.operations import read_of
 
+MISTAKES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What a function raises over an object that is not shaped as it expects: a missing field, a date out of range."""
+
 
 class Reader:
     """`read(operation, **parameters)` for one evidence function: asks the source and keeps the queries."""
@@ -33,19 +36,20 @@ class Reader:
 
     def __call__(self, operation: str, **parameters: Any) -> Answer:
         """The source's answer: a value, or None for "does not exist". Raises Unreadable."""
-        return self._ask(read_of(operation, **parameters))
+        query = read_of(operation, **parameters)
+        self.asked.append(query)
+        return self._source(query)
 
     def many(self, queries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Answer]:
         """The answers to reads that do not depend on each other; they go out together where the source is remote."""
         made = [read_of(operation, **parameters) for operation, parameters in queries]
+        # All of them are behind the evidence, also where one is refused: the same ones, whatever the number of workers.
+        self.asked.extend(made)
         if self._workers < 2 or len(made) < 2:
-            return [self._ask(query) for query in made]
+            return [self._source(query) for query in made]
         with ThreadPoolExecutor(min(self._workers, len(made))) as pool:
-            return list(pool.map(self._ask, made))
-
-    def _ask(self, query: Query) -> Answer:
-        self.asked.append(query)
-        return self._source(query)
+            asked = [pool.submit(self._source, query) for query in made]
+        return [future.result() for future in asked]
 
 
 class Gather:
@@ -135,7 +139,7 @@ class Gather:
             got = self.call(self._functions[name], read=reader)
         except Unreadable as refusal:
             return Missing(name, refusal.why, False, refusal.grant, tuple(reader.asked))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as mistake:
+        except MISTAKES as mistake:
             if self.strict:
                 raise
             why = f"{name.replace('_', ' ')} could not be understood: {type(mistake).__name__}: {mistake}"

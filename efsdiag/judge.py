@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from efsdiag.checks.messages import finding_of
-from efsdiag.gather import Gather
+from efsdiag.gather import MISTAKES, Gather
 from efsdiag.model import Check, Evidence, Missing, State, Verdict, failed_all, unknown, waiting
 from efsdiag.rules import Rulebook
 
@@ -31,7 +31,7 @@ def judge(check: Check, gather: Gather) -> Verdict:
     """The check's function with the evidence that it asks for; unreadable evidence makes it unknown, absent waiting."""
     try:
         got = gather.call(check.judge, settings=check.settings)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as mistake:
+    except MISTAKES as mistake:
         if gather.strict:
             raise
         return unknown(

@@ -11,6 +11,8 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -22,7 +24,7 @@ from efsdiag.catalogue import load_modes
 from efsdiag.checks.messages import judge_by_messages
 from efsdiag.diagnose import graph_of
 from efsdiag.gather import parameters_of
-from efsdiag.model import Check, Mode
+from efsdiag.model import Check, Mode, Verdict
 from efsdiag.yaml_files import Entry, RuleError, entries, nearest
 
 GIVEN = frozenset({"subject", "now"})
@@ -59,7 +61,7 @@ def load_rulebook(extra: Path | None = None) -> Rulebook:
     evidence: dict[str, Callable[..., Any]] = {}
     found: dict[str, Check] = {}
     for module in _modules("efsdiag.evidence"):
-        _add_evidence(evidence, public_functions(module), str(module.__name__))
+        _add_evidence(evidence, public_functions(module), f"{module.__name__.replace('.', '/')}.py")
     folder = files("efsdiag.rulebook")
     for file in sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name):
         if file.name == "noise.yaml":
@@ -96,13 +98,19 @@ def _add_folder(
 ) -> None:
     if not folder.is_dir():
         raise RuleError("rules-folder-missing", str(folder), "is not a folder")
-    for file in sorted(folder.glob("*.yaml")):
-        code = file.with_suffix(".py")
+    for area in sorted({file.stem for kind in ("*.yaml", "*.py") for file in folder.glob(kind)}):
+        file, code = folder / f"{area}.yaml", folder / f"{area}.py"
         functions = public_functions(_module_at(code)) if code.exists() else {}
-        made = list(entries(file, str(file)))
+        made = list(entries(file, str(file))) if file.exists() else []
         ids = {entry.key.replace("-", "_") for entry in made}
-        _add_evidence(evidence, {n: f for n, f in functions.items() if n not in ids}, str(code))
-        _add_checks(found, made, {n: f for n, f in functions.items() if n in ids}, modes, str(code))
+        checks = {n: f for n, f in functions.items() if n in ids or _is_check(f)}
+        _add_checks(found, made, checks, modes, str(code))
+        _add_evidence(evidence, {n: f for n, f in functions.items() if n not in checks}, str(code))
+
+
+def _is_check(function: Callable[..., Any]) -> bool:
+    """Whether the function says that it returns a verdict; what says nothing is taken for evidence without a rule."""
+    return function.__annotations__.get("return") in (Verdict, "Verdict", "model.Verdict")
 
 
 def _module_at(path: Path) -> ModuleType:
@@ -110,10 +118,16 @@ def _module_at(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise RuleError("rules-not-python", str(path), "cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there for the module that they stand in
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise RuleError("rules-not-python", str(path), f"does not load: {type(error).__name__}: {error}") from error
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = getattr(error, "lineno", None) or next(reversed(lines), None) or 1
+        says = getattr(error, "msg", None) or str(error)
+        raise RuleError(
+            "rules-not-python", f"{path}:{line}", f"does not load: {type(error).__name__}: {says}"
+        ) from error
     return module
 
 
@@ -122,7 +136,8 @@ def _add_evidence(
 ) -> None:
     for name, function in functions.items():
         if name in evidence or name in GIVEN:
-            raise RuleError("evidence-twice", where, f"makes the evidence {name}, which is made elsewhere already")
+            at = f"{where}:{_line(function)}"
+            raise RuleError("evidence-twice", at, f"makes the evidence {name}, which is made elsewhere already")
         evidence[name] = function
 
 
@@ -158,6 +173,9 @@ def _verify_keys(entry: Entry) -> None:
             )
         if not isinstance(value, KEYS[key]):
             raise RuleError("rule-wrong-type", entry.where, f"{entry.key}: {key} is not a {KEYS[key].__name__}")
+        for item in value if isinstance(value, list) else ():
+            if not isinstance(item, str):
+                raise RuleError("rule-wrong-type", entry.where, f"{entry.key}: {key} has {item!r}, which is not a str")
     for key in NEEDED:
         if key not in entry.value:
             raise RuleError("rule-lacks-key", entry.where, f"{entry.key} lacks {key}")
@@ -173,7 +191,7 @@ def _verify_modes(entry: Entry, modes: Mapping[str, Mode]) -> None:
 
 def _check(entry: Entry, functions: Mapping[str, Callable[..., Any]], modes: Mapping[str, Mode], code: str) -> Check:
     rule = entry.value
-    if rule.get("judged_by", "function") == "messages":
+    if rule.get("judged_by") == "messages":
         own = {mode: frozenset(str(sign["where"]) for sign in modes[mode].signs) for mode in rule["modes"]}
         judge = judge_by_messages(tuple(rule["modes"]), own, certain=bool(rule.get("certain", True)))
     else:
@@ -210,6 +228,10 @@ def _line(function: Callable[..., Any]) -> int:
     return function.__code__.co_firstlineno
 
 
+def _place(function: Callable[..., Any]) -> str:
+    return f"{function.__code__.co_filename}:{_line(function)}"
+
+
 def _verify(checks: Mapping[str, Check], evidence: Mapping[str, Callable[..., Any]]) -> None:
     for check in checks.values():
         for blocked in check.blocks:
@@ -219,12 +241,13 @@ def _verify(checks: Mapping[str, Check], evidence: Mapping[str, Callable[..., An
                 )
         _verify_parameters(check.judge, evidence, {"settings"}, f"{check.where} {check.id}")
     for name, function in evidence.items():
-        _verify_parameters(function, evidence, {"read"}, f"evidence {name}")
+        _verify_parameters(function, evidence, {"read"}, f"{_place(function)} {name}")
     _verify_no_evidence_cycle(evidence)
     try:
         graph_of(checks.values())
     except ValueError as cycle:
-        raise RuleError("rules-cycle", "rules", f"block each other in a circle: {cycle}") from cycle
+        first = checks[str(cycle).partition(" ")[0]]
+        raise RuleError("rules-cycle", first.where, f"rules block each other in a circle: {cycle}") from cycle
 
 
 def _verify_parameters(
@@ -241,7 +264,8 @@ def _verify_no_evidence_cycle(evidence: Mapping[str, Callable[..., Any]]) -> Non
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            raise RuleError("evidence-cycle", f"evidence {name}", "needs itself: " + " → ".join([*path, name]))
+            circle = " → ".join([*path[path.index(name) :], name])
+            raise RuleError("evidence-cycle", _place(evidence[name]), f"evidence {name} needs itself: {circle}")
         if name in done or name not in evidence:
             return
         for wanted, _ in parameters_of(evidence[name]):

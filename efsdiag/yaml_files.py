@@ -43,18 +43,27 @@ def entries(file: Path | Traversable, shown_as: str) -> Iterator[Entry]:
     try:
         loader = _LOADER(file.read_text(encoding="utf-8"))
         node = loader.get_single_node()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or str(error)
-        raise RuleError("yaml-unreadable", f"{shown_as}:{line}", f"is not YAML: {problem}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise _unreadable(error, shown_as, 1) from error
     if node is None:
         return
     if not isinstance(node, yaml.MappingNode):
         raise RuleError("yaml-not-a-mapping", f"{shown_as}:1", "is not a mapping of names to entries")
     refuse_duplicates(node, shown_as)
     for key, value in node.value:
-        yield Entry(str(key.value), loader.construct_object(value, deep=True), f"{shown_as}:{key.start_mark.line + 1}")
+        line = key.start_mark.line + 1
+        try:
+            made = loader.construct_object(value, deep=True)
+        except (yaml.YAMLError, ValueError, TypeError) as error:  # an unknown tag; a date that no calendar has
+            raise _unreadable(error, shown_as, line) from error
+        yield Entry(str(key.value), made, f"{shown_as}:{line}")
+
+
+def _unreadable(error: Exception, shown_as: str, line: int) -> RuleError:
+    """The error of a file that is not YAML, at the line that PyYAML names, or at `line` where it names none."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    return RuleError("yaml-unreadable", f"{shown_as}:{mark.line + 1 if mark else line}", f"is not YAML: {problem}")
 
 
 def refuse_duplicates(node: Any, shown_as: str) -> None:
@@ -67,6 +76,8 @@ def refuse_duplicates(node: Any, shown_as: str) -> None:
     seen: dict[str, int] = {}
     for key, value in node.value:
         line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise RuleError("yaml-unreadable", f"{shown_as}:{line}", "has a list or a mapping as the name of an entry")
         if key.value in seen:
             raise RuleError(
                 "yaml-duplicate-key", f"{shown_as}:{line}", f"has {key.value!r} again; first on line {seen[key.value]}"

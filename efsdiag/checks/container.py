@@ -21,12 +21,16 @@ def config_volumes_present(
         return passed("the kubelet mounted every volume of this pod")
     if missing_config_maps:
         namespace = pod["metadata"]["namespace"]
+        # The kubelet names each volume that it cannot mount; where it names others only, the answer may have a gap.
+        speaks = heard is not None and heard.speaks("pod-event")
+        sure = not speaks or bool(heard and heard.of("container.volume-config-missing"))
         return failed_all(
             [
                 Finding(
                     "container.volume-config-missing",
                     f"the pod mounts ConfigMap {name}, which does not exist in {namespace}",
                     Ref("ConfigMap", name, namespace),
+                    sure,
                     proof=(f"spec.volumes[].configMap.name: {name}",),
                 )
                 for name in missing_config_maps

@@ -15,7 +15,10 @@ from efsdiag.semantics.objects import is_ready, ref_of
 
 
 def driver_object_present(
-    efs_volumes: tuple[EfsVolume, ...], csi_driver: dict[str, Any] | None = None, node_daemonset: Any = UNREAD
+    efs_volumes: tuple[EfsVolume, ...],
+    csi_driver: dict[str, Any] | None = None,
+    node_daemonset: Any = UNREAD,
+    heard: Heard | None = None,
 ) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
@@ -28,6 +31,9 @@ def driver_object_present(
     if node_daemonset is None:
         says = "there is no CSIDriver efs.csi.aws.com and no efs-csi-node: the driver is not installed"
         return failed("csi.driver-not-installed", says, Ref("CSIDriver", EFS_DRIVER))
+    if heard and any(m.reason == "FailedMount" and "MountVolume." in m.text for m in heard.messages):
+        # Without the object the kubelet waits for an attacher, and never comes to mounting.
+        return unknown("CSIDriver efs.csi.aws.com was not found, but the kubelet is past waiting for an attacher")
     says = "the driver's pods exist, but there is no CSIDriver efs.csi.aws.com"
     return failed("csi.driver-object-missing", says, Ref("CSIDriver", EFS_DRIVER))
 
@@ -54,13 +60,13 @@ def node_plugin_on_node(
     pod: dict[str, Any],
     node_daemonset: dict[str, Any] | None = None,
     node_plugin_pods: list[dict[str, Any]] | None = None,
+    csi_driver: Any = UNREAD,
 ) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
     if node_daemonset is None:
-        return failed(
-            "csi.driver-not-installed", "there is no efs-csi-node DaemonSet", Ref("DaemonSet", "efs-csi-node")
-        )
+        says = "there is no efs-csi-node DaemonSet"
+        return failed("csi.driver-not-installed", says, Ref("DaemonSet", "efs-csi-node"), sure=csi_driver is None)
     if not attempt.scheduled:
         return waiting("the pod has no node yet")
     name = pod["spec"]["nodeName"]
@@ -125,6 +131,9 @@ def controller_running(
     csi_driver: dict[str, Any] | None = None,
     heard: Heard | None = None,
 ) -> Verdict:
+    answering = heard is not None and any(m.reason == "Provisioning" for m in heard.messages)
+    if controller_deployment is None and answering:
+        return unknown("no efs-csi-controller Deployment was found, but the provisioner speaks of the claim")
     if controller_deployment is None:
         mode = "csi.driver-not-installed" if csi_driver is None else "csi.controller-not-running"
         return failed(mode, "there is no efs-csi-controller Deployment", Ref("Deployment", "efs-csi-controller"))
@@ -139,6 +148,8 @@ def controller_running(
     if _fips_outside_its_regions(controller_deployment):
         says = "the controller is told to use FIPS endpoints, which this region does not have"
         return failed("csi.controller-fips-region", says, on, "env AWS_USE_FIPS_ENDPOINT: true", sure=False)
+    if not controller_pods and controller_deployment.get("status", {}).get("availableReplicas"):
+        return unknown("no controller pod was found, but its Deployment says that some are available")
     wanted = controller_deployment["spec"].get("replicas", 1)
     says = f"none of the controller's {wanted} pods is ready" if wanted else "the controller is scaled to zero"
     return failed("csi.controller-not-running", says, on, f"spec.replicas: {wanted}")

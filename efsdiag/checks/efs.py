@@ -14,11 +14,13 @@ from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, 
 
 
 def file_system_exists(
-    file_system_ids: tuple[str, ...], file_systems: dict[str, dict[str, Any] | None], heard: Heard | None = None
+    file_system_ids: tuple[str, ...], file_systems: dict[str, dict[str, Any] | None], mount_targets: Any = UNREAD
 ) -> Verdict:
     missing = [i for i in file_system_ids if file_systems.get(i) is None]
     if not missing:
         return passed(f"{', '.join(file_system_ids)} exist{'s' if len(file_system_ids) == 1 else ''}")
+    if isinstance(mount_targets, dict) and mount_targets.get(missing[0]):
+        return unknown(f"file system {missing[0]} was not found, but its mount targets were")
     says = f"there is no file system {missing[0]} in this account and region"
     return failed("efs.file-system-not-found", says, Ref("FileSystem", missing[0]), "FileSystemNotFound")
 
@@ -36,10 +38,12 @@ def file_system_available(file_systems: dict[str, dict[str, Any] | None]) -> Ver
     return passed(f"{', '.join(known)} available")
 
 
-def mount_target_exists(mount_targets: dict[str, list[dict[str, Any]] | None]) -> Verdict:
+def mount_target_exists(mount_targets: dict[str, list[dict[str, Any]] | None], file_systems: Any = UNREAD) -> Verdict:
     for i, targets in mount_targets.items():
         if targets is None:
             return waiting(f"file system {i} does not exist")
+        if not _all_listed(i, targets, file_systems):
+            return unknown(f"{len(targets)} mount targets of {i} were found, and it says that it has another number")
         if not targets:
             return failed(
                 "network.no-mount-target",
@@ -49,6 +53,12 @@ def mount_target_exists(mount_targets: dict[str, list[dict[str, Any]] | None]) -
             )
     count = sum(len(t or []) for t in mount_targets.values())
     return passed(f"{count} mount target{'s' if count > 1 else ''}")
+
+
+def _all_listed(file_system: str, targets: list[dict[str, Any]], file_systems: Any) -> bool:
+    """Whether the list of mount targets has as many as the file system itself counts."""
+    known = file_systems.get(file_system) if isinstance(file_systems, dict) else None
+    return known is None or known.get("NumberOfMountTargets", len(targets)) == len(targets)
 
 
 def mount_target_in_vpc(
@@ -82,6 +92,7 @@ def mount_target_in_zone(
     efs_volumes: tuple[EfsVolume, ...],
     mount_targets: dict[str, list[dict[str, Any]] | None],
     subnets: list[dict[str, Any]],
+    file_systems: Any = UNREAD,
 ) -> Verdict:
     named = [v for v in efs_volumes if "mounttargetip" not in v.attributes]
     if not named:
@@ -93,6 +104,8 @@ def mount_target_in_zone(
         if not ends:
             return waiting(f"{volume.file_system} has no mount target in the node's VPC")
         if target_for(node, ends) is None:
+            if not _all_listed(volume.file_system, raw, file_systems):
+                return unknown(f"not all mount targets of {volume.file_system} were found")
             zones = ", ".join(sorted({t.zone or t.zone_id for t in ends}))
             says = f"the node is in {node.zone or node.zone_id}; {volume.file_system} has mount targets in {zones} only"
             return failed("network.no-mount-target-in-az", says, Ref("FileSystem", volume.file_system))
@@ -125,7 +138,13 @@ def mount_target_in_every_zone(
     return failed("network.single-az-mount-target", says, Ref("FileSystem", system))
 
 
-def access_point_exists(efs_volumes: tuple[EfsVolume, ...], access_points: Any = UNREAD) -> Verdict:
+def access_point_exists(
+    efs_volumes: tuple[EfsVolume, ...],
+    access_points: Any = UNREAD,
+    file_systems: Any = UNREAD,
+    file_system_policies: Any = UNREAD,
+    heard: Heard | None = None,
+) -> Verdict:
     through = [v for v in efs_volumes if v.access_point and v.kind == "efs"]
     if not through:
         return skipped("no volume goes through an access point")
@@ -136,11 +155,22 @@ def access_point_exists(efs_volumes: tuple[EfsVolume, ...], access_points: Any =
         on = Ref("AccessPoint", volume.access_point)
         if point is None:
             says = f"volume {volume.name} goes through {volume.access_point}, which {volume.file_system} does not have"
-            return failed("efs.access-point-not-found", says, on, "AccessPointNotFound")
+            # EFS answers such a mount with a refusal: where the pod's events tell of something else, or the policy
+            # refuses the mount anyway, that is what keeps it from being mounted now.
+            speaks = heard is not None and heard.speaks("pod-event")
+            explained = _refused_by_policy(volume, file_systems, file_system_policies)
+            sure = not explained and (not speaks or bool(heard and heard.of("mount.access-denied-by-server")))
+            return failed("efs.access-point-not-found", says, on, "AccessPointNotFound", sure=sure)
         state = point.get("LifeCycleState", "available")
         if state != "available":
             return failed("efs.access-point-not-found", f"access point {volume.access_point} is {state}", on)
     return passed(f"{through[0].access_point} is available")
+
+
+def _refused_by_policy(volume: EfsVolume, file_systems: Any, policies: Any) -> bool:
+    system = file_systems.get(volume.file_system) if isinstance(file_systems, dict) else None
+    policy = policies.get(volume.file_system) if isinstance(policies, dict) else None
+    return bool(system and policy and _admission(volume, policy, system, None))
 
 
 def access_point_root_exists(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, unsure, waiting
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import judge_mount, judge_provisioning, may_use_efs
@@ -15,22 +15,31 @@ from efsdiag.semantics.roles import Role
 
 ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
 """Stands in for a file system whose ARN is not known."""
+OWN_ISSUER = "kubectl get --raw /.well-known/openid-configuration"
+"""Tells the issuer of a cluster that is not EKS."""
 NOT_INSTANCE = "the controller's credentials are {}, not of its instance"
 
 
 def instance_profile_associated(
     controller_credential_path: CredentialPath,
-    controller_instance: dict[str, Any],
-    controller_association: dict[str, Any] | None = None,
-    peer_associations: dict[str, dict[str, Any] | None] | None = None,
+    controller_instance: Any = UNREAD,
+    controller_association: Any = UNREAD,
+    peer_associations: Any = UNREAD,
 ) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
+    if refused := _refused(controller_instance, controller_association):
+        return refused
+    if controller_instance is None:
+        return waiting("the controller stands on no node")
     name = instance_name(controller_instance)
     on = Ref("Instance", controller_instance["InstanceId"])
+    if controller_association is None and controller_instance.get("IamInstanceProfile"):
+        return unknown(f"no association of instance {name} was found, but the instance says that it has a profile")
     if controller_association is None:
         says = f"instance {name}, on which the controller runs, has no instance profile"
-        covered = sorted(i for i, a in (peer_associations or {}).items() if a is not None)
+        peers = peer_associations if isinstance(peer_associations, dict) else {}
+        covered = sorted(i for i, a in peers.items() if a is not None)
         if covered:
             says = f"{says}; {', '.join(covered)}, where its other pod runs, has one"
             return failed("iam.partial-node-coverage", says, on)
@@ -45,19 +54,18 @@ def instance_profile_associated(
 
 
 def profile_has_role(
-    controller_credential_path: CredentialPath,
-    controller_association: dict[str, Any] | None = None,
-    controller_profile: dict[str, Any] | None = None,
+    controller_credential_path: CredentialPath, controller_association: Any = UNREAD, controller_profile: Any = UNREAD
 ) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
+    if refused := _refused(controller_association, controller_profile):
+        return refused
     if controller_association is None:
         return waiting("there is no instance profile")
     arn = controller_association["IamInstanceProfile"]["Arn"]
     name = arn.rpartition("/")[2]
     if controller_profile is None:
-        says = f"the instance profile {name} is associated, but does not exist any more"
-        return failed("iam.instance-profile-without-role", says, Ref("InstanceProfile", name))
+        return unknown(f"the instance profile {name} is associated, but was not found among the account's")
     roles = [r["RoleName"] for r in controller_profile.get("Roles") or []]
     if roles:
         return passed(f"the profile {name} holds the role {roles[0]}")
@@ -69,11 +77,11 @@ def profile_has_role(
     )
 
 
-def role_trusts_ec2(
-    controller_credential_path: CredentialPath, controller_profile: dict[str, Any] | None = None
-) -> Verdict:
+def role_trusts_ec2(controller_credential_path: CredentialPath, controller_profile: Any = UNREAD) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
+    if refused := _refused(controller_profile):
+        return refused
     roles = (controller_profile or {}).get("Roles") or []
     if not roles:
         return waiting("there is no role")
@@ -99,16 +107,20 @@ def role_trusts_ec2(
 
 
 def instance_metadata_reachable(
-    controller_credential_path: CredentialPath, controller_instance: dict[str, Any], heard: Heard | None = None
+    controller_credential_path: CredentialPath, controller_instance: Any = UNREAD, heard: Heard | None = None
 ) -> Verdict:
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(path.via.value))
-    options = controller_instance.get("MetadataOptions") or {}
-    name, on = instance_name(controller_instance), Ref("Instance", controller_instance["InstanceId"])
     answered = heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials"))
     if answered:
         return passed("the metadata service answered the controller (404: no role there)")
+    if refused := _refused(controller_instance):
+        return refused
+    if controller_instance is None:
+        return waiting("the controller stands on no node")
+    options = controller_instance.get("MetadataOptions") or {}
+    name, on = instance_name(controller_instance), Ref("Instance", controller_instance["InstanceId"])
     if options.get("HttpEndpoint") == "disabled":
         says = f"the metadata service of instance {name} is disabled"
         return failed("iam.imds-disabled", says, on, "MetadataOptions.HttpEndpoint: disabled")
@@ -125,9 +137,10 @@ def instance_metadata_reachable(
         return failed(
             "network.pod-imds-blocked", says, Ref("Pod", path.pod, path.namespace), f"hop limit: {limit}", sure=False
         )
-    return passed(
-        f"instance {name} answers metadata requests {limit} hops far", f"HttpTokens: {options.get('HttpTokens')}"
-    )
+    if limit is None:
+        return unknown(f"what instance {name} says of itself lacks MetadataOptions", "allow ec2:DescribeInstances")
+    far = f"{limit} hop{'' if limit == 1 else 's'} far"
+    return passed(f"instance {name} answers metadata requests {far}", f"HttpTokens: {options.get('HttpTokens')}")
 
 
 def _timed_out(text: str) -> bool:
@@ -138,7 +151,7 @@ def _timed_out(text: str) -> bool:
 
 def service_account_has_role(
     controller_credential_path: CredentialPath,
-    eks_cluster_name: str | None = None,
+    eks_cluster_name: Any = UNREAD,
     controller_role: Any = UNREAD,
     controller_association: Any = UNREAD,
 ) -> Verdict:
@@ -156,9 +169,8 @@ def service_account_has_role(
         )
     if eks_cluster_name is None:
         return skipped("the cluster is not EKS: the driver takes the role of its instance")
-    if isinstance(controller_role, Unread) or isinstance(controller_association, Unread):
-        refusal = controller_role if isinstance(controller_role, Unread) else controller_association
-        return unknown(f"whether the node's role would do: {refusal.why}", refusal.grant)
+    if refused := _refused(eks_cluster_name, controller_role, controller_association):
+        return refused
     if controller_role is not None and may_use_efs(controller_role, ANY_FILE_SYSTEM):
         return passed("the controller uses the role of its node, which may use EFS")
     says = f"service account {path.service_account} names no role, and the role of the node may not use EFS"
@@ -166,30 +178,39 @@ def service_account_has_role(
 
 
 def oidc_provider_registered(
-    controller_credential_path: CredentialPath, oidc_providers: tuple[str, ...] | None = None, eks_issuer: Any = UNREAD
+    controller_credential_path: CredentialPath, oidc_providers: Any = UNREAD, eks_issuer: Any = UNREAD
 ) -> Verdict:
-    if controller_credential_path.via is not Via.IRSA or oidc_providers is None:
+    if controller_credential_path.via is not Via.IRSA:
         return skipped("the controller does not use a service account token")
-    if isinstance(eks_issuer, Unread) or eks_issuer is None:
-        why = eks_issuer.why if isinstance(eks_issuer, Unread) else "the cluster's issuer is not known"
-        return unknown(why, getattr(eks_issuer, "grant", ""))
-    if any(arn.partition(":oidc-provider/")[2] == eks_issuer for arn in oidc_providers):
+    if refused := _refused(oidc_providers, eks_issuer):
+        return refused
+    if eks_issuer is None:
+        return unknown("the cluster's issuer is not known", OWN_ISSUER)
+    if any(arn.partition(":oidc-provider/")[2] == eks_issuer for arn in oidc_providers or ()):
         return passed(f"IAM knows the issuer {eks_issuer}")
     says = f"the account has no OIDC provider for the cluster's issuer {eks_issuer}"
     return failed("iam.irsa-oidc-provider-missing", says, Ref("OpenIDConnectProvider", eks_issuer))
 
 
 def role_trusts_service_account(
-    controller_credential_path: CredentialPath, controller_role: Role | None = None, eks_issuer: Any = UNREAD
+    controller_credential_path: CredentialPath, controller_role: Any = UNREAD, eks_issuer: Any = UNREAD
 ) -> Verdict:
     path = controller_credential_path
     if path.via is not Via.IRSA:
         return skipped("the controller does not use a service account token")
+    if not path.role_arn:
+        return unknown(
+            "the variable AWS_ROLE_ARN of the controller has no value in its spec", "state it in the pod template"
+        )
     name = path.role_arn.rpartition("/")[2]
+    if refused := _refused(controller_role):
+        return refused
     if controller_role is None:
         return failed("iam.irsa-trust-mismatch", f"the role {name} does not exist", Ref("Role", name))
-    if isinstance(eks_issuer, Unread) or eks_issuer is None:
-        return unknown("the cluster's issuer could not be read", getattr(eks_issuer, "grant", ""))
+    if refused := _refused(eks_issuer):
+        return refused
+    if eks_issuer is None:
+        return unknown("the cluster's issuer is not known", OWN_ISSUER)
     account = controller_role.arn.split(":")[4] if controller_role.arn.count(":") >= 5 else ""
     partition = controller_role.arn.split(":")[1] if controller_role.arn else "aws"
     subject = f"system:serviceaccount:{path.namespace}:{path.service_account}"
@@ -228,9 +249,10 @@ def policy_allows_driver(
     efs_classes: tuple[Provisioning, ...],
     file_system_ids: tuple[str, ...],
     controller_deployment: dict[str, Any],
-    eks_cluster_name: str | None = None,
+    eks_cluster_name: Any = UNREAD,
     controller_role: Role | None = None,
     file_systems: Any = UNREAD,
+    heard: Heard | None = None,
 ) -> Verdict:
     path = controller_credential_path
     if path.via in (Via.KEYS, Via.POD_IDENTITY):
@@ -241,11 +263,13 @@ def policy_allows_driver(
         return waiting("there is no role")
     on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None
     if on_its_node and not may_use_efs(controller_role, ANY_FILE_SYSTEM):
-        return waiting("the controller should not depend on the role of its node")
+        return _refused(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
     parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}
     arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
     arn = _arn_of(file_systems, file_system_ids[0]) or ANY_FILE_SYSTEM
-    return judge_provisioning(controller_role, parameters, arguments, arn)
+    verdict = judge_provisioning(controller_role, parameters, arguments, arn)
+    # Without credentials AWS was never asked, so what it would answer is likely, not seen.
+    return unsure(verdict) if heard and heard.of("csi.no-credentials") else verdict
 
 
 def _arn_of(file_systems: Any, file_system: str) -> str:
@@ -263,15 +287,14 @@ def node_has_credentials(
     signing = [v for v in efs_volumes if v.uses_iam]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    if isinstance(node_credential_path, Unread):
-        return unknown(node_credential_path.why, node_credential_path.grant)
+    if refused := _refused(node_credential_path):
+        return refused
     if node_credential_path is None:
         return waiting("no pod of efs-csi-node stands on the node")
     if node_credential_path.via is not Via.INSTANCE:
         return passed(f"the node plugin's credentials are {node_credential_path.via.value}")
-    for evidence in (node_instance, node_association, node_profile):
-        if isinstance(evidence, Unread):
-            return unknown(evidence.why, evidence.grant)
+    if refused := _refused(node_instance, node_association, node_profile):
+        return refused
     name = instance_name(node_instance) if node_instance else "of the pod's node"
     on = Ref("Instance", (node_instance or {}).get("InstanceId", ""))
     if ((node_instance or {}).get("MetadataOptions") or {}).get("HttpEndpoint") == "disabled":
@@ -295,9 +318,9 @@ def policy_allows_mount(
     signing = [v for v in efs_volumes if v.uses_iam and v.kind == "efs"]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    for evidence in (node_role, file_system_policies, file_systems, access_points):
-        if isinstance(evidence, Unread):
-            return unknown(evidence.why, evidence.grant)
+    through = any(v.access_point for v in signing)
+    if refused := _refused(node_role, file_system_policies, file_systems, *([access_points] if through else [])):
+        return refused
     if node_role is None:
         return waiting("the node plugin has no role")
     for volume in signing:
@@ -306,7 +329,18 @@ def policy_allows_mount(
             return waiting(f"file system {volume.file_system} does not exist")
         policy = (file_system_policies or {}).get(volume.file_system)
         point = (access_points or {}).get(volume.access_point)
+        if volume.access_point and point is None:
+            return waiting(f"access point {volume.access_point} does not exist")
         verdict = judge_mount(node_role, policy, system, point, volume)
         if verdict is not None:
             return verdict
     return passed(f"role {node_role.name} may mount {signing[0].file_system}")
+
+
+def _refused(*evidence: Any) -> Verdict | None:
+    """Unknown where one of these could not be read; None where all were.
+
+    For checks that do not apply to every way of getting credentials: those skip before they ask what was read.
+    """
+    unread = next((e for e in evidence if isinstance(e, Unread)), None)
+    return unknown(unread.why, unread.grant) if unread is not None else None

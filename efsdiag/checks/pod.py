@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import Finding, Subject, Verdict, failed, passed, skipped, waiting
+from efsdiag.model import Finding, Subject, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.objects import ref_of
 from efsdiag.semantics.scheduling import Filter, Filtering
@@ -39,6 +39,8 @@ def pod_exists(
     name = workload["metadata"]["name"]
     if workload["spec"].get("replicas") == 0:
         return skipped(f"{workload['kind']} {name} is scaled to zero")
+    if any(workload.get("status", {}).get(k) for k in ("replicas", "currentNumberScheduled", "active")):
+        return unknown(f"{workload['kind']} {name} says that it has pods, and none was found", "list pods")
     sighted = heard.of("pod.quota-exceeded", "pod.not-created") if heard else ()
     if sighted:
         first = next((s for s in sighted if s.mode == "pod.quota-exceeded"), sighted[0])

@@ -24,12 +24,18 @@ from efsdiag.semantics.binding import Candidate, is_meant, nearest_volumes
 from efsdiag.semantics.claims import EBS_DRIVER, EFS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, ref_of_claim
 from efsdiag.semantics.driver import DriverVersion
 from efsdiag.semantics.handles import attribute_fault, handle_fault, option_fault
-from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.objects import ref_of, scheduler_message
+
+PROVISIONER_REASONS = ("Provisioning", "ProvisioningSucceeded")
+PROVISIONER_ANNOTATIONS = frozenset(
+    {"volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner"}
+)
 
 
 def claim_exists(
     subject: Subject,
     claims: tuple[Claim, ...],
+    pod: dict[str, Any] | None = None,
     workload: dict[str, Any] | None = None,
     same_named_claims: Any = UNREAD,
     neighbour_claims: Any = UNREAD,
@@ -39,6 +45,8 @@ def claim_exists(
     missing = [c.name for c in claims if c.object is None]
     if not missing:
         return passed(f"{_names(claims)} exist{'s' if len(claims) == 1 else ''} in {subject.namespace}")
+    if pod is not None and "unbound immediate" in scheduler_message(pod):
+        return unknown(f"claim {missing[0]} was not found, but the scheduler says that it is there and unbound")
     # That the claim is missing is proven; where its namesakes are is only a hint, so they need not be readable.
     elsewhere = {c["metadata"]["name"]: c["metadata"]["namespace"] for c in same_named_claims or []}
     neighbours = list(neighbour_claims or [])
@@ -127,7 +135,9 @@ def _unfit(claim: Claim, candidates: list[Candidate]) -> list[Finding]:
 
 
 def storage_class_exists(
-    provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
+    provisionings: tuple[Provisioning, ...],
+    candidate_volumes: list[dict[str, Any]] | None = None,
+    heard: Heard | None = None,
 ) -> Verdict:
     named = [p for p in provisionings if p.claim.class_name and not p.claim.spec.get("volumeName")]
     if not named:
@@ -139,11 +149,15 @@ def storage_class_exists(
         return passed(f"class {named[0].claim.class_name} exists")
     claim = lacking[0]
     says = f"claim {claim.name} names the storage class {claim.class_name}, which does not exist"
+    # The binder writes the provisioner on the claim once it has seen the class: then the class was there.
+    seen = bool(set((claim.object or {})["metadata"].get("annotations") or {}) & PROVISIONER_ANNOTATIONS)
+    sure = not seen or bool(heard and heard.of("storageclass.not-found"))
     return failed(
         "storageclass.not-found",
         says,
         Ref("StorageClass", str(claim.class_name)),
         f"spec.storageClassName: {claim.class_name}",
+        sure=sure,
     )
 
 
@@ -187,11 +201,12 @@ def provisioner_known(
 
 
 def _has_answered(p: Provisioning, heard: Heard) -> bool:
-    """Whether an external provisioner without a CSIDriver object has spoken about the claim."""
-    own = {"ExternalProvisioning", "FailedBinding", "WaitForFirstConsumer", "WaitForPodScheduled"}
-    said = [m for m in heard.messages if m.where == "claim-event" and m.about.name == p.claim.name]
-    return ".csi." not in p.provisioner and any(
-        m.reason.startswith("Provisioning") and m.reason not in own for m in said
+    """Whether the provisioner itself has spoken about the claim: then it is there, whatever objects say."""
+    return any(
+        m.where == "claim-event"
+        and m.about.name == p.claim.name
+        and m.reason in ("Provisioning", "ProvisioningSucceeded")
+        for m in heard.messages
     )
 
 

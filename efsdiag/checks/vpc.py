@@ -12,6 +12,18 @@ from efsdiag.semantics.network import Hop, HopState, Step
 
 RESOLVERS = frozenset({"AmazonProvidedDNS", "169.254.169.253", "fd00:ec2::253"})
 NAMES = frozenset({"mount.dns-unresolved"})
+DECIDED_BY = {
+    Step.NODE_EGRESS: ("groups", "security groups"),
+    Step.TARGET_INGRESS: ("groups", "security groups"),
+    Step.NODE_ACL_OUT: ("network ACLs",),
+    Step.TARGET_ACL_IN: ("network ACLs",),
+    Step.TARGET_ACL_OUT: ("network ACLs",),
+    Step.NODE_ACL_IN: ("network ACLs",),
+    Step.ROUTE_OUT: ("route tables",),
+    Step.ROUTE_BACK: ("route tables",),
+}
+"""Which reads decide a hop, by their names in `NfsPath.unread`."""
+KINDS = {"sg": "SecurityGroup", "acl": "NetworkAcl", "rtb": "RouteTable", "fsmt": "MountTarget"}
 
 
 def vpc_dns_support_on(vpc_id: str, vpc_dns_support: bool, efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
@@ -36,6 +48,8 @@ def vpc_names_complete(vpc_id: Any = UNREAD, vpc_dns_hostnames: Any = UNREAD, he
         return skipped("nothing says that a name does not resolve")
     if isinstance(vpc_dns_hostnames, Unread):
         return unknown(vpc_dns_hostnames.why, vpc_dns_hostnames.grant)
+    if vpc_dns_hostnames is None:
+        return waiting("the node's VPC is not known")
     if vpc_dns_hostnames:
         return passed(f"DNS host names of {vpc_id} are on")
     says = f"DNS host names of {vpc_id} are off, and the file system's name does not resolve"
@@ -47,11 +61,17 @@ def node_asks_vpc_resolver(vpc_id: Any = UNREAD, heard: Heard | None = None, vpc
         return skipped("nothing says that a name does not resolve")
     if isinstance(vpc_name_servers, Unread):
         return unknown(vpc_name_servers.why, vpc_name_servers.grant)
+    if vpc_id is None:
+        return waiting("the node's VPC is not known")
     others = [s for s in vpc_name_servers or () if s not in RESOLVERS]
     if not others or any(s in RESOLVERS for s in vpc_name_servers or ()):
         return passed(f"instances of {vpc_id} are given the VPC's own name server")
-    says = f"instances of {vpc_id} ask {', '.join(others)}, not the VPC's own name server"
-    return failed("network.custom-dns-resolver", says, Ref("Vpc", vpc_id), f"domain-name-servers: {', '.join(others)}")
+    servers = ", ".join(others)
+    says = f"instances of {vpc_id} ask {servers}, not the VPC's own name server"
+    # Such a server may well pass the question on to the VPC's own one; that is not to be seen from here.
+    return failed(
+        "network.custom-dns-resolver", says, Ref("Vpc", vpc_id), f"domain-name-servers: {servers}", sure=False
+    )
 
 
 def _by_address(efs_volumes: tuple[EfsVolume, ...]) -> bool:
@@ -98,20 +118,20 @@ def nfs_answers(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None) 
 
 
 def nfs_port_open(nfs_path: NfsPath) -> Verdict:
-    return _judge(nfs_path, {Step.TARGET_INGRESS}, "network.mount-target-sg-ingress", "SecurityGroup")
+    return _judge(nfs_path, {Step.TARGET_INGRESS}, "network.mount-target-sg-ingress")
 
 
 def node_egress_open(nfs_path: NfsPath) -> Verdict:
-    return _judge(nfs_path, {Step.NODE_EGRESS}, "network.node-sg-egress", "SecurityGroup")
+    return _judge(nfs_path, {Step.NODE_EGRESS}, "network.node-sg-egress")
 
 
 def network_acls_open(nfs_path: NfsPath) -> Verdict:
     steps = {Step.NODE_ACL_OUT, Step.TARGET_ACL_IN, Step.TARGET_ACL_OUT, Step.NODE_ACL_IN}
-    return _judge(nfs_path, steps, "network.nacl", "NetworkAcl")
+    return _judge(nfs_path, steps, "network.nacl")
 
 
 def route_exists(nfs_path: NfsPath) -> Verdict:
-    return _judge(nfs_path, {Step.ROUTE_OUT, Step.ROUTE_BACK}, "network.no-route", "RouteTable")
+    return _judge(nfs_path, {Step.ROUTE_OUT, Step.ROUTE_BACK}, "network.no-route")
 
 
 def ipv6_open(nfs_path: NfsPath) -> Verdict:
@@ -120,26 +140,32 @@ def ipv6_open(nfs_path: NfsPath) -> Verdict:
         return skipped("node and mount target do not share both IP versions")
     if any(h.state is HopState.BLOCKED for h in nfs_path.hops if h.family == 4):
         return skipped("IPv4 is blocked as well")
-    return _judge_all(over_6, nfs_path, "network.ipv6", "SecurityGroup")
+    return _judge_all(over_6, nfs_path, "network.ipv6")
 
 
-def _judge(nfs_path: NfsPath, steps: set[Step], mode: str, kind: str) -> Verdict:
+def _judge(nfs_path: NfsPath, steps: set[Step], mode: str) -> Verdict:
     families = {h.family for h in nfs_path.hops}
     own = [h for h in nfs_path.hops if h.step in steps and (h.family == 4 or 4 not in families)]
-    return _judge_all(own, nfs_path, mode, kind)
+    return _judge_all(own, nfs_path, mode)
 
 
-def _judge_all(hops: list[Hop], nfs_path: NfsPath, mode: str, kind: str) -> Verdict:
+def _judge_all(hops: list[Hop], nfs_path: NfsPath, mode: str) -> Verdict:
     """Fails on a blocked hop; is unknown where none is blocked and one could not be decided."""
     blocked = [h for h in hops if h.state is HopState.BLOCKED]
     if blocked:
-        return failed(mode, blocked[0].says, Ref(kind, blocked[0].object_id), *(h.says for h in blocked))
+        return failed(mode, blocked[0].says, _ref(blocked[0].object_id), *(h.says for h in blocked))
     open_ends = [h for h in hops if h.state is HopState.UNKNOWN]
     if open_ends:
-        refusals = list(nfs_path.unread.values())
+        wanted = {name for h in open_ends for name in DECIDED_BY[h.step]}
+        refusals = [r for name, r in nfs_path.unread.items() if name in wanted]
         why = "; ".join(dict.fromkeys([open_ends[0].says, *(r.why for r in refusals)]))
         return unknown(why, "; ".join(dict.fromkeys(r.grant for r in refusals if r.grant)))
     applying = [h for h in hops if h.state is HopState.OPEN]
     if not applying:
         return skipped("node and mount target share a subnet")
     return passed(applying[0].says, *(h.says for h in applying))
+
+
+def _ref(object_id: str) -> Ref:
+    """The object that blocks, its kind by the beginning of its id: IPv6 can be stopped by any of them."""
+    return Ref(KINDS.get(object_id.partition("-")[0], "SecurityGroup"), object_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from efsdiag.model import UNREAD, Unread
@@ -35,7 +36,10 @@ def _attribute(read: Any, vpc_id: str, name: str, field: str) -> bool:
 def vpc_name_servers(read: Any, vpc_id: str) -> tuple[str, ...] | None:
     """The name servers that the VPC's DHCP options hand to instances; absent where the options set has none.
 
+    The VPC's own one is called AmazonProvidedDNS, also where the options give its address, the VPC's base plus two.
+
     Source:  ec2:DescribeVpcs, ec2:DescribeDhcpOptions
+             https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
     """
     answer = read("ec2:DescribeVpcs", VpcIds=(vpc_id,))
     vpc = next((v for v in (answer or {}).get("Vpcs", []) if v["VpcId"] == vpc_id), None)
@@ -45,7 +49,8 @@ def vpc_name_servers(read: Any, vpc_id: str) -> tuple[str, ...] | None:
     for options in (answer or {}).get("DhcpOptions", []):
         for entry in options.get("DhcpConfigurations", []):
             if entry["Key"] == "domain-name-servers":
-                return tuple(v["Value"] for v in entry["Values"])
+                own = str(ip_network(vpc["CidrBlock"])[2]) if vpc.get("CidrBlock") else ""
+                return tuple("AmazonProvidedDNS" if v["Value"] == own else v["Value"] for v in entry["Values"])
     return None
 
 
@@ -54,31 +59,39 @@ def subnets(
 ) -> list[dict[str, Any]]:
     """The subnets of the pod's node and of the mount targets. Source: ec2:DescribeSubnets."""
     ids = {t["SubnetId"] for targets in mount_targets.values() for t in targets or []}
-    ids |= {node_instance["SubnetId"]} if node_instance.get("SubnetId") else set()
+    ids |= {node_end(node_instance).subnet_id} - {""}
     answer = read("ec2:DescribeSubnets", SubnetIds=tuple(sorted(ids)))
     return list((answer or {}).get("Subnets", []))
 
 
 def security_groups(
-    read: Any, node_instance: dict[str, Any], mount_target_groups: dict[str, tuple[str, ...]]
+    read: Any, node_instance: dict[str, Any], mount_target_groups: Any = UNREAD
 ) -> dict[str, dict[str, Any]]:
-    """Group id → raw group, for the node's and the mount targets' groups. Source: ec2:DescribeSecurityGroups."""
-    ids = {g for groups in mount_target_groups.values() for g in groups}
-    ids |= {g["GroupId"] for g in node_instance.get("SecurityGroups") or []}
+    """Group id → raw group, for the node's groups and, where those were read, the mount targets'.
+
+    Source:  ec2:DescribeSecurityGroups
+    """
+    ids = {g for groups in (mount_target_groups or {}).values() for g in groups}
+    ids |= set(node_end(node_instance).security_groups or ())
     answer = read("ec2:DescribeSecurityGroups", GroupIds=tuple(sorted(ids)))
     return {g["GroupId"]: g for g in (answer or {}).get("SecurityGroups", [])}
 
 
-def network_acls(read: Any, vpc_id: str) -> list[dict[str, Any]]:
-    """The network ACLs of the node's VPC. Source: ec2:DescribeNetworkAcls."""
-    answer = read("ec2:DescribeNetworkAcls", **{"Filter.vpc-id": vpc_id})
+def network_acls(read: Any, mount_ends: tuple[tuple[NodeEnd, TargetEnd], ...]) -> list[dict[str, Any]]:
+    """The network ACLs of the VPCs of both ends: mostly one VPC. Source: ec2:DescribeNetworkAcls."""
+    answer = read("ec2:DescribeNetworkAcls", **{"Filter.vpc-id": _vpcs(mount_ends)})
     return list((answer or {}).get("NetworkAcls", []))
 
 
-def route_tables(read: Any, vpc_id: str) -> list[dict[str, Any]]:
-    """The route tables of the node's VPC. Source: ec2:DescribeRouteTables."""
-    answer = read("ec2:DescribeRouteTables", **{"Filter.vpc-id": vpc_id})
+def route_tables(read: Any, mount_ends: tuple[tuple[NodeEnd, TargetEnd], ...]) -> list[dict[str, Any]]:
+    """The route tables of the VPCs of both ends. Source: ec2:DescribeRouteTables."""
+    answer = read("ec2:DescribeRouteTables", **{"Filter.vpc-id": _vpcs(mount_ends)})
     return list((answer or {}).get("RouteTables", []))
+
+
+def _vpcs(mount_ends: tuple[tuple[NodeEnd, TargetEnd], ...]) -> str | tuple[str, ...]:
+    found = tuple(sorted({end.vpc_id for pair in mount_ends for end in pair} - {""}))
+    return found[0] if len(found) == 1 else found
 
 
 def mount_ends(

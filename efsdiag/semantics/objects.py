@@ -41,3 +41,9 @@ def ref_of(thing: dict[str, Any]) -> Ref:
     """The object's name: kind, namespace, name."""
     metadata = thing["metadata"]
     return Ref(str(thing.get("kind", "Object")), metadata["name"], metadata.get("namespace") or "")
+
+
+def scheduler_message(pod: dict[str, Any]) -> str:
+    """What the scheduler wrote on the pod when it found no node; "" where it wrote nothing."""
+    conditions = pod.get("status", {}).get("conditions") or []
+    return next((str(c.get("message", "")) for c in conditions if c["type"] == "PodScheduled"), "")

@@ -36,7 +36,8 @@ class KubeSource:
     """Answers the `kube:` queries of operations.READS from a live cluster; may be shared by threads.
 
     kube:get   an object, or None where it (or its API group) does not exist.
-    kube:list  a list of objects, all pages merged (the first alone, where the query has a limit), each with apiVersion and kind; None where the API does not exist.
+    kube:list  a list of objects, all pages merged (with a limit, the first page), each with apiVersion and kind; None
+               where the API does not exist.
     kube:log   text, or None where the container has no log (yet, or any more).
     managedFields are left out.
 

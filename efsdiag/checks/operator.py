@@ -1,0 +1,73 @@
+"""prometheus-operator, and what stands beside the pod in its release."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.evidence.release import PendingService
+from efsdiag.messages import recognise
+from efsdiag.model import Ref, Subject, Verdict, failed, passed, skipped, waiting
+from efsdiag.semantics.objects import ref_of
+
+LOAD_BALANCER_MODES = ("lb.subnets-not-tagged", "lb.iam-denied", "lb.attribute-conflict")
+
+
+def operator_reconciles(
+    subject: Subject, workload: dict[str, Any] | None = None, storage_class_names: tuple[str, ...] | None = None
+) -> Verdict:
+    if subject.kind != "prometheus" or workload is None:
+        return skipped("no Prometheus resource was asked about")
+    conditions = workload.get("status", {}).get("conditions") or []
+    refusing = [c for c in conditions if c.get("type") == "Reconciled" and c.get("status") == "False"]
+    template = ((workload["spec"].get("storage") or {}).get("volumeClaimTemplate") or {}).get("spec") or {}
+    named = template.get("storageClassName")
+    if named and storage_class_names is not None and named not in storage_class_names:
+        says = f"Prometheus {workload['metadata']['name']} names the storage class {named}, which does not exist"
+        proof = [str(c.get("message", "")) for c in refusing]
+        return failed(
+            "helm.operator-storageclass-missing", says, ref_of(workload), *proof, f"storageClassName: {named}"
+        )
+    for condition in refusing:
+        said = recognise(str(condition.get("message", "")), "resource-status")
+        if any(s.mode == "helm.operator-storageclass-missing" for s in said):
+            message = str(condition["message"])
+            return failed(
+                "helm.operator-storageclass-missing", f"the operator refuses: {message}", ref_of(workload), message
+            )
+    return passed("the operator accepts the resource") if conditions else waiting("the operator has not answered")
+
+
+def storage_spec_used(pod: dict[str, Any]) -> Verdict:
+    labels = pod["metadata"].get("labels") or {}
+    name = labels.get("operator.prometheus.io/name", "")
+    if not name:
+        return skipped("no operator runs this pod")
+    volumes = [v for v in pod["spec"].get("volumes") or [] if v["name"] == f"prometheus-{name}-db"]
+    if volumes and "emptyDir" in volumes[0]:
+        says = f"Prometheus {name} keeps its data in an emptyDir; its resource has no storage"
+        on = Ref("Prometheus", name, pod["metadata"]["namespace"])
+        return failed("helm.storage-spec-ignored", says, on, f"volume {volumes[0]['name']}: emptyDir")
+    return passed("the data are on a claim")
+
+
+def release_claims_bound(pending_release_claims: tuple[str, ...], subject: Subject) -> Verdict:
+    if not pending_release_claims:
+        return passed("no other claim of the release is Pending")
+    name = pending_release_claims[0]
+    on = Ref("PersistentVolumeClaim", name, subject.namespace)
+    return failed("alertmanager.pvc-pending", f"claim {name} of the release's Alertmanager is Pending", on)
+
+
+def load_balancer_made(pending_services: tuple[PendingService, ...]) -> Verdict:
+    if not pending_services:
+        return skipped("no Service in front of the pod waits for an address")
+    service = pending_services[0]
+    on = Ref("Service", service.name, service.namespace)
+    for message in service.messages:
+        said = [s for s in recognise(message, "service-event") if s.mode in LOAD_BALANCER_MODES]
+        if said:
+            return failed(said[0].mode, f"Service {service.name} has no address: {said[0].quote}", on, said[0].quote)
+    if service.messages:
+        return waiting(f"Service {service.name} has no address yet: {service.messages[-1]}")
+    says = f"Service {service.name} of type LoadBalancer has no address, and no controller has said a word about it"
+    return failed("lb.no-controller", says, on, "status.loadBalancer.ingress: none", sure=False)

@@ -1,0 +1,122 @@
+"""What stands beside the pod: storage of other kinds, Services, and the rest of its Helm release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from efsdiag.model import Subject
+from efsdiag.reading import events_about
+from efsdiag.semantics.claims import Claim, Provisioning
+
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+LONGHORN = "driver.longhorn.io"
+LONGHORN_NAMESPACE = "longhorn-system"
+INSTANCE = "app.kubernetes.io/instance"
+
+
+def nfs_volumes(volumes: dict[str, dict[str, Any] | None]) -> tuple[dict[str, Any], ...]:
+    """The pod's volumes that an NFS server of one's own serves."""
+    return tuple(v for v in volumes.values() if v is not None and "nfs" in v["spec"])
+
+
+def control_plane_addresses(read: Any, nfs_volumes: tuple[dict[str, Any], ...]) -> dict[str, str] | None:
+    """Address → control-plane node; absent where no NFS server is in question.
+
+    Source:  kube:list nodes, label selector
+    """
+    if not nfs_volumes:
+        return None
+    found = read("kube:list nodes", labelSelector=CONTROL_PLANE) or []
+    return {a["address"]: n["metadata"]["name"] for n in found for a in n.get("status", {}).get("addresses") or []}
+
+
+def longhorn_managers(
+    read: Any,
+    provisionings: tuple[Provisioning, ...],
+    volumes: dict[str, dict[str, Any] | None],
+    pod: dict[str, Any] | None = None,
+) -> list[dict[str, Any]] | None:
+    """The pods of longhorn-manager (on the pod's node, where it has one); absent where Longhorn is not used.
+
+    Source:  kube:list pods in longhorn-system
+    """
+    drivers = {p.provisioner for p in provisionings}
+    drivers |= {(v["spec"].get("csi") or {}).get("driver", "") for v in volumes.values() if v is not None}
+    if LONGHORN not in drivers:
+        return None
+    node = (pod or {}).get("spec", {}).get("nodeName")
+    field = f"spec.nodeName={node}" if node else ""
+    found = read(
+        "kube:list pods", namespace=LONGHORN_NAMESPACE, labelSelector="app=longhorn-manager", fieldSelector=field
+    )
+    return sorted(found or [], key=lambda p: p["metadata"]["name"])
+
+
+def longhorn_log(read: Any, longhorn_managers: list[dict[str, Any]]) -> str | None:
+    """What a longhorn-manager that is not ready printed before it ended."""
+    for pod in longhorn_managers:
+        for status in pod.get("status", {}).get("containerStatuses") or []:
+            if not status.get("ready"):
+                where = {"namespace": LONGHORN_NAMESPACE, "name": pod["metadata"]["name"], "container": status["name"]}
+                text: str | None = read("kube:log pods", **where, tailLines="100")
+                return text or read("kube:log pods", **where, tailLines="100", previous="true")
+    return None
+
+
+def storage_class_names(read: Any, subject: Subject) -> tuple[str, ...] | None:
+    """The names of all storage classes, where a Prometheus resource was asked about.
+
+    Source:  kube:list storageclasses
+    """
+    if subject.kind != "prometheus":
+        return None
+    return tuple(sorted(c["metadata"]["name"] for c in read("kube:list storageclasses") or []))
+
+
+def pending_release_claims(read: Any, pod: dict[str, Any], claims: tuple[Claim, ...]) -> tuple[str, ...] | None:
+    """Claims of the same release's Alertmanager that are Pending; absent where the pod is of no release.
+
+    Source:  kube:list persistentvolumeclaims of the namespace
+    """
+    release = (pod["metadata"].get("labels") or {}).get(INSTANCE)
+    if not release:
+        return None
+    own = {c.name for c in claims}
+    found = read("kube:list persistentvolumeclaims", namespace=pod["metadata"]["namespace"]) or []
+    return tuple(
+        sorted(
+            c["metadata"]["name"]
+            for c in found
+            if c.get("status", {}).get("phase") == "Pending"
+            and c["metadata"]["name"] not in own
+            and f"{release}-alertmanager" in c["metadata"]["name"]
+        )
+    )
+
+
+@dataclass(frozen=True)
+class PendingService:
+    """A Service of type LoadBalancer without an address, with what was said about it."""
+
+    name: str
+    namespace: str
+    messages: tuple[str, ...]
+
+
+def pending_services(read: Any, pod: dict[str, Any]) -> tuple[PendingService, ...]:
+    """The Services in front of the pod that wait for a load balancer.
+
+    Source:  kube:list services of the namespace, events about those that wait
+    """
+    namespace = pod["metadata"]["namespace"]
+    labels = pod["metadata"].get("labels") or {}
+    found = []
+    for service in read("kube:list services", namespace=namespace) or []:
+        selector = service["spec"].get("selector") or {}
+        fronts = bool(selector) and all(labels.get(k) == v for k, v in selector.items())
+        waits = not ((service.get("status", {}).get("loadBalancer") or {}).get("ingress"))
+        if service["spec"].get("type") == "LoadBalancer" and fronts and waits:
+            said = tuple(str(e.get("message", "")) for e in events_about(read, service))
+            found.append(PendingService(service["metadata"]["name"], namespace, said))
+    return tuple(sorted(found, key=lambda s: s.name))
