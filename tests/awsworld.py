@@ -1,0 +1,248 @@
+"""A moto server whose world is built by ordinary boto3 calls from the aws/ answers of a bundle.
+
+moto chooses its own ids, so `AwsWorld.ids` maps the bundle's ids to them; whoever serves the bundle's Kubernetes objects
+beside it renames those. Every request that reaches the server is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_SESSION_TOKEN": "testing",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass
+class AwsWorld:
+    """One account in one region, on loopback."""
+
+    region: str
+    url: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    """The operations that were asked for, in order: "DescribeInstances", "GET /2015-02-01/mount-targets"."""
+    _server: Any = None
+
+    def __enter__(self) -> AwsWorld:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server.start()
+        host, port = self._server.get_host_and_port()
+        self.url = f"http://{host}:{port}"
+        app = self._server._server.app
+        self._server._server.app = self._listening(app)
+        self._call("POST", "/moto-api/reset")
+        self.requests.clear()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": self.region}
+
+    def client(self, service: str) -> Any:
+        session = boto3.Session("testing", "testing", "testing", region_name=self.region)
+        return session.client(service, endpoint_url=self.url)
+
+    def rename(self, text: str) -> str:
+        """A text of the bundle with this world's ids."""
+        known = sorted(self.ids, key=len, reverse=True)
+        if not known:
+            return text
+        return re.sub("|".join(re.escape(k) for k in known), lambda m: self.ids[m[0]], text)
+
+    def _listening(self, app: Callable[..., Any]) -> Callable[..., Any]:
+        def listen(environ: dict[str, Any], start: Any) -> Any:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            body = environ["wsgi.input"].read(length) if length else b""
+            environ["wsgi.input"] = _Body(body)
+            action = parse_qs(body.decode("latin-1")).get("Action")
+            path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+            self.requests.append(action[0] if action else path)
+            return app(environ, start)
+
+        return listen
+
+    def _call(self, method: str, path: str) -> None:
+        import urllib.request
+
+        urllib.request.urlopen(urllib.request.Request(self.url + path, method=method)).read()
+
+
+class _Body:
+    """The request's body, to be read a second time."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def read(self, size: int = -1) -> bytes:
+        end = len(self._data) if size is None or size < 0 else self._at + size
+        piece, self._at = self._data[self._at : end], min(end, len(self._data))
+        return piece
+
+    def readline(self, size: int = -1) -> bytes:
+        found = self._data.find(b"\n", self._at)
+        return self.read((found + 1 if found >= 0 else len(self._data)) - self._at)
+
+    def __iter__(self) -> Iterable[bytes]:
+        return iter(self._data[self._at :].splitlines(True))
+
+
+def build(world: AwsWorld, bundle: Path) -> None:
+    """Make in `world` what the bundle's aws/ folder describes."""
+    _network(world, bundle)
+    _identity(world, bundle)
+    _instances(world, bundle)
+    _file_systems(world, bundle)
+    world.requests.clear()
+
+
+def _read(bundle: Path, path: str) -> dict[str, Any]:
+    file = bundle / "aws" / f"{path}.json"
+    found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return found
+
+
+def _network(world: AwsWorld, bundle: Path) -> None:
+    ec2 = world.client("ec2")
+    for vpc in _read(bundle, "ec2/describe-vpcs").get("Vpcs", []):
+        made = ec2.create_vpc(CidrBlock=vpc["CidrBlock"])["Vpc"]["VpcId"]
+        world.ids[vpc["VpcId"]] = made
+        for name in ("enableDnsSupport", "enableDnsHostnames"):
+            answer = _read(bundle, f"ec2/describe-vpc-attribute/Attribute={name}&VpcId={vpc['VpcId']}")
+            field_name = name[0].upper() + name[1:]
+            if field_name in answer:
+                ec2.modify_vpc_attribute(VpcId=made, **{field_name: {"Value": answer[field_name]["Value"]}})
+    subnets = _read(bundle, "ec2/describe-subnets").get("Subnets", [])
+    _zones(world, ec2, {subnet["AvailabilityZone"] for subnet in subnets})
+    for subnet in subnets:
+        made = ec2.create_subnet(
+            VpcId=world.ids[subnet["VpcId"]],
+            CidrBlock=subnet["CidrBlock"],
+            AvailabilityZone=world.rename(subnet["AvailabilityZone"]),
+        )
+        world.ids[subnet["SubnetId"]] = made["Subnet"]["SubnetId"]
+    groups = _read(bundle, "ec2/describe-security-groups").get("SecurityGroups", [])
+    for group in groups:
+        if group["GroupName"] == "default":
+            found = ec2.describe_security_groups(Filters=[{"Name": "vpc-id", "Values": [world.ids[group["VpcId"]]]}])
+            world.ids[group["GroupId"]] = found["SecurityGroups"][0]["GroupId"]
+            continue
+        made = ec2.create_security_group(
+            GroupName=group["GroupName"], Description=group["Description"], VpcId=world.ids[group["VpcId"]]
+        )
+        world.ids[group["GroupId"]] = made["GroupId"]
+    for group in groups:
+        rules = json.loads(world.rename(json.dumps(group["IpPermissions"])))
+        if rules and group["GroupName"] != "default":
+            for rule in rules:
+                for pair in rule.get("UserIdGroupPairs", []):
+                    pair.pop("UserId", None)
+            ec2.authorize_security_group_ingress(GroupId=world.ids[group["GroupId"]], IpPermissions=rules)
+
+
+def _zones(world: AwsWorld, ec2: Any, wanted: set[str]) -> None:
+    """moto does not know every zone; the others get the names of zones that the bundle does not use."""
+    known = [z["ZoneName"] for z in ec2.describe_availability_zones()["AvailabilityZones"]]
+    spare = [zone for zone in known if zone not in wanted]
+    for zone in sorted(wanted - set(known)):
+        world.ids[zone] = spare.pop(0)
+
+
+def _identity(world: AwsWorld, bundle: Path) -> None:
+    iam = world.client("iam")
+    roles = {}
+    for file in sorted((bundle / "aws/iam/get-role").glob("*.json")):
+        role = json.loads(file.read_text()).get("Role")
+        if role:
+            document = json.dumps(role["AssumeRolePolicyDocument"])
+            made = iam.create_role(RoleName=role["RoleName"], AssumeRolePolicyDocument=document)["Role"]
+            world.ids[role["Arn"]] = made["Arn"]
+            roles[role["RoleName"]] = role
+    policies = {}
+    for file in sorted((bundle / "aws/iam/get-policy-version").glob("*.json")):
+        answer = json.loads(file.read_text())
+        arn = re.search(r"PolicyArn=([^&]+)&", file.name)
+        if arn and "PolicyVersion" in answer:
+            policies[arn[1].replace("%3A", ":").replace("%2F", "/")] = answer["PolicyVersion"]["Document"]
+    for arn, document in policies.items():
+        made = iam.create_policy(PolicyName=arn.rpartition("/")[2], PolicyDocument=json.dumps(document))["Policy"]
+        world.ids[arn] = made["Arn"]
+    for name in roles:
+        for attached in _read(bundle, f"iam/list-attached-role-policies/RoleName={name}").get("AttachedPolicies", []):
+            if attached["PolicyArn"] in policies:
+                iam.attach_role_policy(RoleName=name, PolicyArn=world.ids[attached["PolicyArn"]])
+    for profile in _read(bundle, "iam/list-instance-profiles").get("InstanceProfiles", []):
+        made = iam.create_instance_profile(InstanceProfileName=profile["InstanceProfileName"])["InstanceProfile"]
+        world.ids[profile["Arn"]] = made["Arn"]
+        for role in profile["Roles"]:
+            if role["RoleName"] in roles:
+                iam.add_role_to_instance_profile(
+                    InstanceProfileName=profile["InstanceProfileName"], RoleName=role["RoleName"]
+                )
+
+
+def _instances(world: AwsWorld, bundle: Path) -> None:
+    ec2 = world.client("ec2")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    for reservation in _read(bundle, "ec2/describe-instances").get("Reservations", []):
+        for instance in reservation["Instances"]:
+            made = ec2.run_instances(
+                ImageId=image,
+                MinCount=1,
+                MaxCount=1,
+                InstanceType=instance["InstanceType"],
+                SubnetId=world.ids[instance["SubnetId"]],
+                PrivateIpAddress=instance["PrivateIpAddress"],
+                SecurityGroupIds=[world.ids[g["GroupId"]] for g in instance["SecurityGroups"]],
+                MetadataOptions={
+                    k: v for k, v in instance["MetadataOptions"].items() if k in ("HttpTokens", "HttpPutResponseHopLimit")
+                },
+            )["Instances"][0]["InstanceId"]
+            world.ids[instance["InstanceId"]] = made
+    associations = _read(bundle, "ec2/describe-iam-instance-profile-associations")
+    for association in associations.get("IamInstanceProfileAssociations", []):
+        ec2.associate_iam_instance_profile(
+            InstanceId=world.ids[association["InstanceId"]],
+            IamInstanceProfile={"Name": association["IamInstanceProfile"]["Arn"].rpartition("/")[2]},
+        )
+
+
+def _file_systems(world: AwsWorld, bundle: Path) -> None:
+    efs = world.client("efs")
+    for system in _read(bundle, "efs/describe-file-systems").get("FileSystems", []):
+        made = efs.create_file_system(CreationToken=system["CreationToken"], Encrypted=system["Encrypted"])
+        old = system["FileSystemId"]
+        world.ids[old] = made["FileSystemId"]
+        for target in _read(bundle, f"efs/describe-mount-targets/FileSystemId={old}").get("MountTargets", []):
+            groups = _read(bundle, f"efs/describe-mount-target-security-groups/MountTargetId={target['MountTargetId']}")
+            new = efs.create_mount_target(
+                FileSystemId=made["FileSystemId"],
+                SubnetId=world.ids[target["SubnetId"]],
+                IpAddress=target["IpAddress"],
+                SecurityGroups=[world.ids[g] for g in groups.get("SecurityGroups", [])],
+            )
+            world.ids[target["MountTargetId"]] = new["MountTargetId"]
+        for point in _read(bundle, f"efs/describe-access-points/FileSystemId={old}").get("AccessPoints", []):
+            settings = {k: point[k] for k in ("PosixUser", "RootDirectory") if k in point}
+            made_point = efs.create_access_point(
+                ClientToken=point["AccessPointId"], FileSystemId=made["FileSystemId"], **settings
+            )
+            world.ids[point["AccessPointId"]] = made_point["AccessPointId"]
+        policy = _read(bundle, f"efs/describe-file-system-policy/FileSystemId={old}").get("Policy")
+        if policy:
+            efs.put_file_system_policy(FileSystemId=made["FileSystemId"], Policy=world.rename(policy))
