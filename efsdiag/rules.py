@@ -67,8 +67,9 @@ def load_rulebook(extra: Path | None = None) -> Rulebook:
         if file.name == "noise.yaml":
             continue
         area = file.name.removesuffix(".yaml")
-        functions = _check_functions(f"efsdiag.checks.{area}")
-        _add_checks(found, entries(file, f"rules/{file.name}"), functions, modes, f"efsdiag/checks/{area}.py")
+        functions, code = _check_functions(f"efsdiag.checks.{area}"), f"efsdiag/checks/{area}.py"
+        left = _add_checks(found, entries(file, f"rules/{file.name}"), functions, modes, code)
+        _refuse(left, found, code)
     if extra is not None:
         _add_folder(extra, found, evidence, modes)
     _verify(found, evidence)
@@ -101,16 +102,11 @@ def _add_folder(
     for area in sorted({file.stem for kind in ("*.yaml", "*.py") for file in folder.glob(kind)}):
         file, code = folder / f"{area}.yaml", folder / f"{area}.py"
         functions = public_functions(_module_at(code)) if code.exists() else {}
-        made = list(entries(file, str(file))) if file.exists() else []
-        ids = {entry.key.replace("-", "_") for entry in made}
-        checks = {n: f for n, f in functions.items() if n in ids or _is_check(f)}
-        _add_checks(found, made, checks, modes, str(code))
-        _add_evidence(evidence, {n: f for n, f in functions.items() if n not in checks}, str(code))
-
-
-def _is_check(function: Callable[..., Any]) -> bool:
-    """Whether the function says that it returns a verdict; what says nothing is taken for evidence without a rule."""
-    return function.__annotations__.get("return") in (Verdict, "Verdict", "model.Verdict")
+        left = _add_checks(found, entries(file, str(file)) if file.exists() else (), functions, modes, str(code))
+        # A function without a rule is evidence, unless it says itself that it returns a verdict.
+        checks = {n: f for n, f in left.items() if f.__annotations__.get("return") in (Verdict, "Verdict")}
+        _refuse(checks, found, str(code))
+        _add_evidence(evidence, {n: f for n, f in left.items() if n not in checks}, str(code))
 
 
 def _module_at(path: Path) -> ModuleType:
@@ -147,7 +143,8 @@ def _add_checks(
     functions: Mapping[str, Callable[..., Any]],
     modes: Mapping[str, Mode],
     code: str,
-) -> None:
+) -> dict[str, Callable[..., Any]]:
+    """Adds the rules with their functions to `found`; returns the functions that are left without a rule."""
     used = set()
     for entry in rules:
         if entry.key in found:
@@ -156,10 +153,14 @@ def _add_checks(
         _verify_modes(entry, modes)
         found[entry.key] = _check(entry, functions, modes, code)
         used.add(entry.key.replace("-", "_"))
-    for name in functions.keys() - used:
-        hint = nearest(name.replace("_", "-"), list(found))
+    return {name: function for name, function in functions.items() if name not in used}
+
+
+def _refuse(left: Mapping[str, Callable[..., Any]], found: Mapping[str, Check], code: str) -> None:
+    for name, function in left.items():
+        hint = nearest(name.replace("_", "-"), found)
         raise RuleError(
-            "function-without-rule", f"{code}:{_line(functions[name])}", f"has {name}, which no rule declares", hint
+            "function-without-rule", f"{code}:{_line(function)}", f"has {name}, which no rule declares", hint
         )
 
 
@@ -179,6 +180,10 @@ def _verify_keys(entry: Entry) -> None:
     for key in NEEDED:
         if key not in entry.value:
             raise RuleError("rule-lacks-key", entry.where, f"{entry.key} lacks {key}")
+    judge = entry.value.get("judged_by", "messages")
+    if judge != "messages":
+        hint = nearest(judge, ["messages"]) or "leave it out where a function judges"
+        raise RuleError("rule-unknown-judge", entry.where, f"{entry.key} is judged by {judge!r}", hint)
 
 
 def _verify_modes(entry: Entry, modes: Mapping[str, Mode]) -> None:

@@ -11,6 +11,7 @@ from efsdiag.gather import Reader
 from efsdiag.model import Source, Subject
 from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.semantics.objects import controller_of, is_ready, selector_of
+from efsdiag.semantics.resources import has_ended
 
 KINDS = {
     "pod": ("pods", ("po", "pods")),
@@ -127,15 +128,16 @@ def _users_of(read: Reader, claim: Subject) -> list[dict[str, Any]]:
     """The pods of the namespace that mount the claim and have not ended."""
     found = read("kube:list pods", namespace=claim.namespace) or []
     using = [p for p in found if claim.name in claim_volume_names(p["spec"]).values()]
-    return [p for p in using if p.get("status", {}).get("phase") not in ("Succeeded", "Failed")]
+    return [p for p in using if not has_ended(p)]
 
 
 def pick(pods: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The pod whose state matters most: one that stays, is not ready, and is the newest."""
+    """The pod whose state matters most: one that stays, has not ended (evicted), is not ready, and is the newest."""
 
-    def rank(pod: dict[str, Any]) -> tuple[bool, bool, str, str]:
-        going = bool(pod["metadata"].get("deletionTimestamp"))
-        return not going, not is_ready(pod), pod["metadata"].get("creationTimestamp", ""), pod["metadata"]["name"]
+    def rank(pod: dict[str, Any]) -> tuple[bool, bool, bool, str, str]:
+        metadata = pod["metadata"]
+        going, ended = bool(metadata.get("deletionTimestamp")), has_ended(pod)
+        return not going, not ended, not is_ready(pod), metadata.get("creationTimestamp") or "", metadata["name"]
 
     return max(pods, key=rank)
 

@@ -11,6 +11,8 @@ PULLING = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
 CONFIGURING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+NEVER_EXECUTED = frozenset({"StartError", "ContainerCannotRun"})
+"""How containerd, and Docker before it, end a container whose command could not be executed."""
 MOUNT_GRACE = timedelta(seconds=60)
 """A mount that takes less is normal; kubelet's own patience with one is two minutes."""
 MOUNT_OVERDUE = timedelta(minutes=3)
@@ -68,7 +70,7 @@ def attempt_of(
         mounted=mounted,
         pulled=created or main_reason in CONFIGURING,
         created=created,
-        ran=running or bool(_ended(main)),
+        ran=running or _was_executed(main),
         running=running,
         ready=ready,
         finished=status.get("phase") == "Succeeded",
@@ -79,10 +81,11 @@ def attempt_of(
 
 
 def parse_time(text: str) -> datetime:
-    """An RFC 3339 time; the beginning of time for an empty or odd one, so that it counts as old."""
+    """An RFC 3339 time, UTC where it names no zone; the beginning of time for an odd one, so that it counts as old."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
-    except ValueError:
+        read = datetime.fromisoformat(text)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError):
         return datetime.fromtimestamp(0, UTC)
 
 
@@ -93,6 +96,12 @@ def _was_created(status: Mapping[str, Any]) -> bool:
 
 def _ended(status: Mapping[str, Any]) -> Any:
     return status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
+
+
+def _was_executed(status: Mapping[str, Any]) -> bool:
+    """Whether one of its attempts came as far as its process; a runtime that cannot execute it ends it with these."""
+    ends = [status.get(at, {}).get("terminated") for at in ("state", "lastState")]
+    return any(end and end.get("reason") not in NEVER_EXECUTED for end in ends)
 
 
 def _restarted(statuses: Sequence[tuple[Mapping[str, Any], bool]]) -> bool:

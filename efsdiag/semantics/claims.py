@@ -11,6 +11,7 @@ EFS_DRIVER = "efs.csi.aws.com"
 EBS_DRIVER = "ebs.csi.aws.com"
 IN_TREE_EBS = "kubernetes.io/aws-ebs"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
 
 
@@ -40,14 +41,12 @@ class Claim:
 
     @property
     def class_name(self) -> str | None:
-        """The class it names: None where it names none, "" where it wants none (a volume made by hand)."""
-        old = (
-            (self.object or {})
-            .get("metadata", {})
-            .get("annotations", {})
-            .get("volume.beta.kubernetes.io/storage-class")
-        )
-        found: str | None = self.spec.get("storageClassName", old)
+        """The class it names: None where it names none, "" where it wants none (a volume made by hand).
+
+        The annotation of old wins over spec.storageClassName, as it does for the volume binder.
+        """
+        annotations = (self.object or {}).get("metadata", {}).get("annotations") or {}
+        found: str | None = annotations.get(OLD_CLASS, self.spec.get("storageClassName"))
         return found
 
 
@@ -99,7 +98,16 @@ class EfsVolume:
 
     @property
     def tls(self) -> bool:
-        return str(self.attributes.get("encryptInTransit", "true")).lower() != "false"
+        """Whether it is mounted with TLS. The driver adds that itself where the handle names an EFS access point.
+
+        It reads the names of attributes in any case, and values as Go's strconv.ParseBool does.
+        Source:  https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/pkg/driver/node.go
+        """
+        handle = str(self.object["spec"]["csi"].get("volumeHandle", ""))
+        if self.kind == "efs" and self.access_point and handle.endswith(f":{self.access_point}"):
+            return True
+        asked = {name.lower(): str(value) for name, value in self.attributes.items()}
+        return asked.get("encryptintransit", "true").lower() not in ("false", "f", "0")
 
     @property
     def uses_iam(self) -> bool:
@@ -136,4 +144,5 @@ def efs_volume(volume: dict[str, Any], claim: Claim) -> EfsVolume:
 
 
 def ref_of_claim(claim: Claim) -> Ref:
+    """The claim's name, whether it exists or not."""
     return Ref("PersistentVolumeClaim", claim.name, claim.namespace)

@@ -47,6 +47,8 @@ def _invalid(parameters: Mapping[str, str]) -> list[str]:
     start, end = parameters.get("gidRangeStart", ""), parameters.get("gidRangeEnd", "")
     if bool(start) != bool(end):
         found.append("only one of gidRangeStart and gidRangeEnd is given")
+    elif start.isdigit() and not int(start):
+        found.append(f"gidRangeStart is {start!r}; the driver wants a number greater than 0")
     elif start.isdigit() and end.isdigit() and int(end) <= int(start):
         found.append(f"gidRangeEnd {end} is not greater than gidRangeStart {start}")
     for key in ("reuseAccessPoint", "enforceZoneAffinity", "enableTagging", "ensureUniqueDirectory"):
@@ -66,8 +68,9 @@ def _pattern(parameters: Mapping[str, str]) -> list[str]:
         if e not in PATTERN_NAMES
     ]
     base = parameters.get("basePath", "")
-    depth = len([p for p in f"{base}/{pattern}".split("/") if p])
-    if pattern and depth > 4:
+    # Without a pattern the directory below basePath is named after the volume.
+    depth = len([p for p in f"{base}/{pattern or 'volume'}".split("/") if p])
+    if depth > 4:
         found.append(f"basePath and subPathPattern make {depth} directories; EFS allows 4")
     if len(base) > 100:
         found.append(f"basePath has {len(base)} characters; EFS allows 100")

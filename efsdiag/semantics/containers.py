@@ -115,7 +115,8 @@ def data_path(spec: Mapping[str, Any], container: Mapping[str, Any]) -> DataPath
     holder = _mount_of(path, mounts)
     if holder is None or holder["name"] not in volumes:
         return DataPath(container["name"], path, flag, "", "", "", "", False)
-    sub_path = str(holder.get("subPath") or "").strip("/")
+    # The variables of a subPathExpr are not resolved: a directory of that name is in no listing, so nobody judges it.
+    sub_path = str(holder.get("subPath") or holder.get("subPathExpr") or "").strip("/")
     rest = posixpath.relpath(path, holder["mountPath"])
     on_volume = posixpath.normpath(posixpath.join("/", sub_path, rest))
     read_only = bool(holder.get("readOnly")) or _claim_read_only(spec, holder["name"])

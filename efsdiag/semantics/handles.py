@@ -91,6 +91,13 @@ def attribute_fault(
     if named and in_handle and in_handle[0] and named[0] != in_handle[0]:
         says = f"mountOptions name {named[0]}, the handle {in_handle[0]}"
         return "pv.volume-attribute-unsupported", says
+    if (
+        "crossaccount" in options
+        and version is not None
+        and version.since(3, 0, 0)
+        and not handle.startswith("s3files:")
+    ):
+        return "pv.volume-attribute-unsupported", "mountOptions have crossaccount, which only the driver itself may set"
     if "tls" in options and low.get("encryptintransit", "true").lower() in ("false", "f", "0"):
         return "pv.volume-attribute-unsupported", "mountOptions have tls, and encryptInTransit is false"
     return None

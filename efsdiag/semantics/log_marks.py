@@ -10,7 +10,8 @@ import re
 
 _REACHED = re.compile(
     r"Starting TSDB|Replaying on-disk memory mappable chunks|Replaying WAL|WAL segment loaded|WAL checkpoint loaded"
-    r"|lock DB directory: resource temporarily unavailable|TSDB started|Server is ready to receive web requests"
+    r"|WAL replay completed|lock DB directory: resource temporarily unavailable"
+    r"|TSDB started|Server is ready to receive web requests"
 )
 _OPENED = re.compile(r"TSDB started|Server is ready to receive web requests|WAL replay completed")
 _REFUSED = re.compile(r"permission denied|read-only file system|operation not permitted", re.IGNORECASE)

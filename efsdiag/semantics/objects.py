@@ -14,9 +14,17 @@ def controller_of(thing: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def selector_of(workload: dict[str, Any]) -> str:
-    """The workload's matchLabels as a label selector."""
-    labels: dict[str, str] = workload["spec"].get("selector", {}).get("matchLabels") or {}
-    return ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+    """The workload's selector, matchLabels and matchExpressions, as the text of a label selector; "" for none."""
+    selector = workload["spec"].get("selector") or {}
+    labels = [f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or {}).items())]
+    return ",".join([*labels, *(_term(e) for e in selector.get("matchExpressions") or [])])
+
+
+def _term(expression: dict[str, Any]) -> str:
+    key, operator = expression["key"], expression["operator"]
+    if operator in ("Exists", "DoesNotExist"):
+        return key if operator == "Exists" else f"!{key}"
+    return f"{key} {operator.lower()} ({','.join(expression.get('values') or [])})"
 
 
 def time_of(event: dict[str, Any]) -> str:

@@ -1,0 +1,73 @@
+"""Whether the two ways in which a role's credentials reach the driver are open: the instance's, and its own token."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from efsdiag.model import Ref, Verdict, failed, passed, unknown
+from efsdiag.semantics.driver import CredentialPath
+from efsdiag.semantics.iam import Context, PolicyError, Principal, parse_policy, trusts
+from efsdiag.semantics.objects import instance_name
+from efsdiag.semantics.roles import Role
+
+EC2 = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
+"""What the service is called, and what it is called in China; either will do."""
+
+
+def judge_trust_in_ec2(role: Mapping[str, Any]) -> Verdict:
+    """Whether EC2 may take the role (raw, as an instance profile lists it) for its instances."""
+    name = role["RoleName"]
+    try:
+        policy = parse_policy(role["AssumeRolePolicyDocument"], "trust policy")
+    except PolicyError as error:
+        return unknown(f"the trust policy of {name} cannot be understood: {error}")
+    decisions = [trusts(policy, Principal.service(s), "sts:AssumeRole", Context()) for s in EC2]
+    if any(d.allowed for d in decisions):
+        return passed(f"role {name} trusts ec2.amazonaws.com")
+    if any(not d.denied for d in decisions):
+        return unknown(f"whether {name} trusts EC2 depends on {', '.join(decisions[0].missing_keys)}")
+    says = f"role {name} does not trust ec2.amazonaws.com"
+    return failed("iam.trust-policy-not-ec2", says, Ref("Role", name), *decisions[0].because)
+
+
+def judge_trust_in_service_account(role: Role, path: CredentialPath, issuer: str) -> Verdict:
+    """Whether the pod's service account may take the role with the token that the cluster's issuer signs."""
+    account = role.arn.split(":")[4] if role.arn.count(":") >= 5 else ""
+    partition = role.arn.split(":")[1] if role.arn else "aws"
+    subject = f"system:serviceaccount:{path.namespace}:{path.service_account}"
+    known = {f"{issuer}:sub": subject, f"{issuer}:aud": "sts.amazonaws.com"}
+    try:
+        policy = parse_policy(role.trust, "trust policy")
+    except PolicyError as error:
+        return unknown(f"the trust policy of {role.name} cannot be understood: {error}")
+    provider = Principal.federated(f"arn:{partition}:iam::{account}:oidc-provider/{issuer}")
+    decision = trusts(policy, provider, "sts:AssumeRoleWithWebIdentity", Context(known, closed=True))
+    if decision.allowed:
+        return passed(f"role {role.name} trusts {subject}")
+    if not decision.denied:
+        return unknown(f"whether {role.name} trusts {subject} depends on {', '.join(decision.missing_keys)}")
+    says = f"role {role.name} does not trust {subject} of {issuer}"
+    return failed("iam.irsa-trust-mismatch", says, Ref("Role", role.name), *decision.because)
+
+
+def metadata_fault(instance: Mapping[str, Any], path: CredentialPath) -> Verdict | None:
+    """Why the instance's own settings keep the pod from its metadata service; None where they do not."""
+    options = instance.get("MetadataOptions") or {}
+    name, on = instance_name(dict(instance)), Ref("Instance", instance["InstanceId"])
+    if options.get("HttpEndpoint") == "disabled":
+        says = f"the metadata service of instance {name} is disabled"
+        return failed("iam.imds-disabled", says, on, "MetadataOptions.HttpEndpoint: disabled")
+    # Without tokens the first version of the service answers, however many hops away the pod is.
+    if (
+        options.get("HttpTokens") == "required"
+        and options.get("HttpPutResponseHopLimit") == 1
+        and not path.host_network
+    ):
+        says = (
+            f"instance {name} wants IMDSv2 tokens and answers 1 hop far; the controller's pod {path.pod} is 2 hops away"
+        )
+        return failed(
+            "iam.imds-hop-limit", says, on, "MetadataOptions.HttpTokens: required", "HttpPutResponseHopLimit: 1"
+        )
+    return None
