@@ -14,19 +14,19 @@ _PLACEHOLDER = re.compile(r"<([a-z][a-z-]*)>")
 
 _OF_KIND = {
     "AccessPoint": ("access-point", "fsap"),
+    "CSINode": ("node",),
     "FileSystem": ("file-system", "fs"),
     "Instance": ("instance",),
     "MountTarget": ("mount-target",),
     "Node": ("node",),
     "PersistentVolume": ("pv", "volume"),
     "PersistentVolumeClaim": ("claim",),
-    "Pod": ("pod",),
     "Role": ("role",),
     "SecurityGroup": ("security-group", "sg"),
     "StorageClass": ("class",),
     "Vpc": ("vpc",),
 }
-"""Kind of object → the placeholders that mean its name."""
+"""Kind of object → the placeholders that mean its name. <pod> is the subject's, never another one's."""
 
 
 def filled(command: str, names: Mapping[str, str]) -> str:

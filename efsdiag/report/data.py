@@ -124,7 +124,7 @@ def _root_cause(cause: Cause, investigation: Investigation, surroundings: Surrou
     mode, check = rules.modes[cause.finding.mode], rules.checks[cause.check]
     subject = investigation.subject
     thing = cause.finding.object or Ref(_KINDS.get(subject.kind, subject.kind), subject.name, subject.namespace)
-    names = {**surroundings.names, **names_of(subject), **names_of(thing)}
+    names = {**surroundings.names, **names_of(thing), **names_of(subject)}
     return {
         "id": mode.id,
         "check": check.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from efsdiag.report.text import is_invisible
@@ -10,20 +11,28 @@ from efsdiag.report.text import is_invisible
 
 def as_json(data: Any) -> str:
     """The data as one JSON document with a newline. Invisible characters stand as \\u escapes, so they do nothing."""
-    text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
-    # Outside of strings json.dumps puts newlines only; inside of them it has escaped those already.
-    return "".join(json.dumps(c)[1:-1] if c != "\n" and is_invisible(c) else c for c in text) + "\n"
+    return _document(data, lambda character: json.dumps(character)[1:-1])
 
 
 def as_yaml(data: Any) -> str:
-    """The same data as YAML; as JSON, which is YAML too, where only JSON's escapes keep invisible characters inert."""
+    """The same data as YAML; in JSON's notation, which is YAML too, where YAML's own would leave marks invisible."""
     from efsdiag.yaml_files import to_yaml
 
-    document = as_json(data)
-    # Read back, so that no list stands in it twice: YAML would write an alias for the second.
     try:
-        text = to_yaml(json.loads(document))
+        # Read back, so that no list stands in it twice: YAML would write an alias for the second.
+        text = to_yaml(json.loads(as_json(data)))
     except UnicodeEncodeError:  # libyaml and a lone surrogate
-        return document
-    return document if any(is_invisible(c) and c != "\n" for c in text) else text
+        return _document(data, _yaml_escape)
+    return _document(data, _yaml_escape) if any(is_invisible(c) and c != "\n" for c in text) else text
 
+
+def _document(data: Any, escape: Callable[[str], str]) -> str:
+    text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
+    # Outside of strings json.dumps puts newlines only; inside of them it has escaped those already.
+    return "".join(escape(c) if c != "\n" and is_invisible(c) else c for c in text) + "\n"
+
+
+def _yaml_escape(character: str) -> str:
+    """JSON writes what is above U+FFFF as two surrogates, which YAML would take for two characters."""
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

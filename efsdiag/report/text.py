@@ -11,7 +11,22 @@ import unicodedata
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control, format (bidirectional marks, zero width), surrogate, line and paragraph separators."""
 
-_ASCII = str.maketrans({"→": "->", "▶": ">", "└": "`", "├": "|", "│": "|", "─": "-", "…": "...", "·": "|", "–": "-", "✓": "+", "✗": "x", "‼": "!"})
+_ASCII = str.maketrans(
+    {
+        "→": "->",
+        "▶": ">",
+        "└": "`",
+        "├": "|",
+        "│": "|",
+        "─": "-",
+        "…": "...",
+        "·": "-",
+        "–": "-",
+        "✓": "+",
+        "✗": "x",
+        "‼": "!",
+    }
+)
 
 
 def is_invisible(character: str) -> bool:

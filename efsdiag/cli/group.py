@@ -1,0 +1,53 @@
+"""The program's root command. A command's module is imported when the command is named or listed."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "why": "efsdiag.cli.why:why",
+    "explain": "efsdiag.cli.explain:explain",
+    "graph": "efsdiag.cli.graph:graph",
+}
+"""Command → where it is. These modules import nothing but click themselves."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        typed = args[0]
+        if typed not in COMMANDS and not typed.startswith("-"):
+            near = difflib.get_close_matches(typed, COMMANDS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"commands are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command {typed!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    name="efsdiag",
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 healthy, 1 a cause was found, 2 usage, 3 inconclusive, 4 cannot reach or sign in, "
+    "70 a fault of efsdiag.",
+)
+@click.version_option(package_name="efsdiag", prog_name="efsdiag")
+def program() -> None:
+    """Finds why a pod whose data is on Amazon EFS does not run: proven root causes, not a list of symptoms.
+
+    It only reads. Nothing is changed.
+    """

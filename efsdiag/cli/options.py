@@ -1,0 +1,80 @@
+"""Options that commands share, spelled as in kubectl and the AWS CLI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from efsdiag.cli.output import FORMATS
+
+_COMMAND = TypeVar("_COMMAND", bound=Callable[..., Any])
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Seconds of "30", "30s" or "1m30s", as kubectl writes time-outs. 0 would be for ever, and is refused."""
+    text = f"{value}s" if value.isascii() and value.isdigit() else value
+    parts = _PART.findall(text)
+    found = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or not found:
+        raise click.BadParameter(f"{value!r} is not a time above zero, such as 30s or 1m", ctx, param)
+    return found
+
+
+def output_options(command: _COMMAND) -> _COMMAND:
+    """How the report looks."""
+    for option in (
+        click.option("--ascii", is_flag=True, help="ASCII signs only."),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            default="auto",
+            show_default=True,
+            help="Colours.",
+        ),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="Everything: all checks, evidence, queries; and tracebacks."
+        ),
+        click.option(
+            "-o", "--output", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Format."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def cluster_options(command: _COMMAND) -> _COMMAND:
+    """Which cluster, and as whom."""
+    for option in (
+        click.option(
+            "--request-timeout",
+            callback=seconds,
+            metavar="TIME",
+            default="30s",
+            show_default=True,
+            help="For each request.",
+        ),
+        click.option("--as-group", multiple=True, metavar="GROUP", help="Group to impersonate; may be repeated."),
+        click.option("--as", "as_user", metavar="USER", help="User to impersonate."),
+        click.option("--kubeconfig", metavar="PATH", help="kubeconfig file; else KUBECONFIG, ~/.kube/config."),
+        click.option("--context", metavar="NAME", help="Context of the kubeconfig."),
+    ):
+        command = option(command)
+    return command
+
+
+def account_options(command: _COMMAND) -> _COMMAND:
+    """Which AWS account and region, and as whom."""
+    for option in (
+        click.option("--endpoint-url", metavar="URL", help="In the place of AWS's own endpoints."),
+        click.option("--external-id", metavar="ID", help="For --role-arn."),
+        click.option("--role-arn", metavar="ARN", help="Role to assume."),
+        click.option("--region", metavar="REGION", help="AWS region; else the configuration's, else a node's."),
+        click.option("--profile", metavar="NAME", help="Profile of the AWS configuration."),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,160 @@
+"""One `why`, wired: source, rules, investigation, report, exit code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from efsdiag.cli import output
+from efsdiag.cli.faults import USAGE, Fault
+from efsdiag.cli.progress import Progress, watched
+from efsdiag.cli.signals import undivided
+from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
+from efsdiag.gather import Gather
+from efsdiag.investigate import Investigation, investigate
+from efsdiag.model import Evidence, Ref, Source
+from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of, time_text
+from efsdiag.report.machine import as_json, as_yaml
+from efsdiag.report.terminal import Look, render
+from efsdiag.rules import Rulebook, load_rulebook
+from efsdiag.semantics.containers import claim_volume_names
+from efsdiag.semantics.objects import ref_of
+from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.world.errors import Unreachable
+from efsdiag.world.recorder import Recording
+from efsdiag.yaml_files import RuleError
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked on the command line."""
+
+    target: tuple[str, ...]
+    namespace: str | None
+    bundle: str | None
+    record: str | None
+    rules: str | None
+    form: str
+    verbose: bool
+    color: str
+    ascii: bool
+    live: LiveOptions
+
+    @classmethod
+    def of(cls, target: tuple[str, ...], given: Mapping[str, Any]) -> Request:
+        """The request out of click's parameters. Errors: click.UsageError where two of them contradict each other."""
+        named = {f.name for f in fields(LiveOptions)}
+        live = LiveOptions(**{name: value for name, value in given.items() if name in named})
+        request = cls(target, live=live, **{name: value for name, value in given.items() if name not in named})
+        asked = [n for n in sorted(named - {"request_timeout"}) if given[n]]
+        if request.bundle and asked:
+            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
+            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
+        if live.as_group and not live.as_user:
+            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
+        return request
+
+
+def run(request: Request) -> int:
+    """Prints the report and returns the exit code. Errors: Fault."""
+    started = time.monotonic()
+    rulebook = rulebook_of(request.rules)
+    _verify_place(request.record)
+    opened = open_bundle(request.bundle) if request.bundle else open_live(request.live)
+    with opened.closing:
+        recording = _recording(request.record, opened)
+        source = recording or opened.source
+        found = _investigated(request, rulebook, source, opened)
+        opened.verify()
+        workload, names = _known(found, source, opened.workers)
+        environment = opened.environment()
+        if recording:
+            _write(recording)
+        took_ms = round((time.monotonic() - started) * 1000) if opened.live else None
+        report = report_of(found, Surroundings(environment, Usage(opened.requests(), took_ms), workload, names))
+    output.write(_text(report, request))
+    return EXIT_CODES[found.diagnosis.status]
+
+
+def rulebook_of(folder: str | None) -> Rulebook:
+    """The rules, with those of the folder. Errors: Fault for a mistake in the folder."""
+    try:
+        return load_rulebook(Path(folder) if folder else None)
+    except RuleError as error:
+        if not folder:
+            raise
+        hint = error.hint or "correct it, or leave --rules out"
+        raise Fault(error.reference, f"{error.where} {error.message}", hint, USAGE) from error
+
+
+def _investigated(request: Request, rulebook: Rulebook, source: Source, opened: Opened) -> Investigation:
+    progress = Progress(source, output.width()) if watched() else None
+    try:
+        asked = parse_target(request.target, request.namespace or opened.namespace)
+        return investigate(rulebook, progress or source, asked, opened.now, workers=opened.workers)
+    except SubjectError as error:
+        opened.verify()
+        raise Fault(error.reference, error.message, error.hint, USAGE) from error
+    finally:
+        if progress:
+            progress.clear()
+
+
+def _known(found: Investigation, source: Source, workers: int) -> tuple[Ref | None, dict[str, str]]:
+    """The workload behind the pod, and the names for placeholders. All of it was read before."""
+    given = {"subject": found.subject, "now": found.now}
+    gather = Gather(found.rulebook.evidence, source, given, workers=workers)
+    workload, pod, container = (gather(name) for name in ("workload", "pod", "main_container"))
+    names: dict[str, str] = {}
+    if isinstance(container, Evidence):
+        names["container"] = container.value.name
+    if isinstance(pod, Evidence):
+        spec = pod.value.get("spec") or {}
+        claims = sorted(set(claim_volume_names(spec).values()))
+        names |= {"node": str(spec.get("nodeName") or "")} | ({"claim": claims[0]} if len(claims) == 1 else {})
+    return (ref_of(workload.value) if isinstance(workload, Evidence) else None), names
+
+
+def _verify_place(path: str | None) -> None:
+    """Before anything is read: nothing is written over. Errors: Fault."""
+    place = Path(path) if path else None
+    if place and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+        raise Fault("bundle-exists", f"{place} exists already", "give another path, or remove it first", USAGE)
+
+
+def _recording(path: str | None, opened: Opened) -> Recording | None:
+    if not path:
+        return None
+    environment = opened.environment()
+    cluster = {"context": environment.context, "kubernetesVersion": environment.kubernetes_version}
+    account = {"accountId": environment.account, "region": environment.region}
+    manifest = {
+        "capturedAt": time_text(opened.now),
+        "cluster": {name: value for name, value in cluster.items() if value},
+        "aws": {name: value for name, value in account.items() if value},
+    }
+    return Recording(opened.source, path, manifest)
+
+
+def _write(recording: Recording) -> None:
+    try:
+        with undivided():
+            recording.write()
+    except Unreachable as error:
+        raise fault_of(error) from error
+
+
+def _text(report: Mapping[str, Any], request: Request) -> str:
+    if request.form == "json":
+        return as_json(report)
+    if request.form == "yaml":
+        return as_yaml(report)
+    look = Look(
+        output.width(), output.colour_wanted(request.color), output.ascii_wanted(request.ascii), request.verbose
+    )
+    return render(report, look)

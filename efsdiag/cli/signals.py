@@ -1,0 +1,60 @@
+"""Ctrl-C and SIGTERM: the run ends at once, with one error document where a document was asked for.
+
+A handler that raised would wait for the threads that read; a read may hang for as long as its time-out. So the handler
+says what happened and leaves the process. What must not be left half done runs in `undivided`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from efsdiag.cli import faults, output
+
+_STOPPED = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def answered(form: str) -> Iterator[None]:
+    """While it lasts, a signal ends the process with 128 + its number. `form` is the output format."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _: FrameType | None) -> None:
+        _say(number, form)
+        os._exit(128 + number)
+
+    output.BEGUN.clear()
+    before = {number: signal.signal(number, leave) for number in _STOPPED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def undivided() -> Iterator[None]:
+    """While it lasts, signals wait until it ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _say(number: int, form: str) -> None:
+    name = signal.Signals(number).name
+    text = faults.text_of(faults.Fault("interrupted", f"stopped by {name}, before the end", "", 128 + number), form)
+    if form == "terminal":
+        os.write(2, f"\n{text}".encode())
+    elif not output.BEGUN.is_set():
+        try:
+            os.write(1, text.encode("utf-8", "backslashreplace"))
+        except OSError:
+            return

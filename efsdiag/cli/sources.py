@@ -1,0 +1,144 @@
+"""Where the evidence comes from: a bundle, or the live cluster and account. Modules of `world` are imported on use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from efsdiag.cli.faults import UNREACHABLE, USAGE, Fault
+from efsdiag.model import Source
+from efsdiag.report.data import Environment
+from efsdiag.world.errors import Unreachable
+
+if TYPE_CHECKING:
+    from efsdiag.world.live import LiveSource
+
+LIVE_WORKERS = 8
+
+_OWN_FAULT = frozenset({"bundle-exists", "bundle-not-written"})
+"""References of world.errors that are about where this run was told to write."""
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What the command line says about the cluster and the account."""
+
+    context: str | None = None
+    kubeconfig: str | None = None
+    as_user: str | None = None
+    as_group: tuple[str, ...] = ()
+    request_timeout: float = 30.0
+    profile: str | None = None
+    region: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A source with what the run has to know about it."""
+
+    source: Source
+    namespace: str
+    """The default one."""
+    now: datetime
+    workers: int
+    live: bool
+    environment: Callable[[], Environment]
+    """Asks what is not known yet."""
+    requests: Callable[[], int]
+    verify: Callable[[], None]
+    """Raises Fault where nothing could be asked at all."""
+    closing: AbstractContextManager[Any]
+
+
+def open_bundle(path: str) -> Opened:
+    """The recorded source. Errors: Fault."""
+    from efsdiag.world.bundle import BundleSource
+    from efsdiag.world.bundle_times import parsed
+
+    try:
+        source = BundleSource(path)
+    except Unreachable as error:
+        raise fault_of(error) from error
+    environment = Environment(
+        source="bundle",
+        context=source.context,
+        kubernetes_version=source.kubernetes_version,
+        account=source.account,
+        region=source.region,
+    )
+    return Opened(
+        source=source,
+        namespace="default",
+        # A bundle in which nothing has a time was made at no time; the run's clock would make each report another one.
+        now=parsed(source.captured_at) or datetime.fromtimestamp(0, UTC),
+        workers=1,
+        live=False,
+        environment=lambda: environment,
+        requests=lambda: source.requests,
+        verify=lambda: None,
+        closing=source,
+    )
+
+
+def open_live(options: LiveOptions) -> Opened:
+    """The live source; asks the cluster for its version, so that an unreachable one is known at once. Errors: Fault."""
+    from efsdiag.world.aws import AwsSource
+    from efsdiag.world.kube import KubeSource
+    from efsdiag.world.live import LiveSource
+
+    try:
+        kube = KubeSource(
+            options.kubeconfig, options.context, options.as_user, options.as_group, options.request_timeout
+        )
+        version = kube.version()
+    except Unreachable as error:
+        raise fault_of(error) from error
+    aws = AwsSource(
+        options.profile,
+        options.region,
+        options.role_arn,
+        options.external_id,
+        options.endpoint_url,
+        timeout_s=options.request_timeout,
+    )
+    live = LiveSource(kube, aws, region_given=bool(options.region))
+
+    def verify() -> None:
+        if kube.trouble is not None:
+            raise fault_of(kube.trouble)
+
+    return Opened(
+        source=live,
+        namespace=kube.namespace,
+        now=datetime.now(UTC),
+        workers=LIVE_WORKERS,
+        live=True,
+        environment=lambda: _live_environment(live, version),
+        requests=lambda: live.requests,
+        verify=verify,
+        closing=nullcontext(),
+    )
+
+
+def _live_environment(live: LiveSource, version: str) -> Environment:
+    region, account = live.find_region(), live.account()
+    return Environment(
+        source="live",
+        context=live.kube.context,
+        kubernetes_version=version or None,
+        account=account,
+        region=region,
+        region_from=live.region_from or None,
+    )
+
+
+def fault_of(error: Unreachable) -> Fault:
+    """The fault that ends the run."""
+    code = USAGE if error.reference in _OWN_FAULT else UNREACHABLE
+    return Fault(error.reference, error.message, error.hint, code)

@@ -1,0 +1,117 @@
+"""The live source: a cluster and an AWS account together, each question asked once.
+
+AWS is optional. Where nobody is signed in, its queries are unreadable and the Kubernetes half is answered all the same.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import Future
+from typing import Any
+
+from efsdiag.model import Answer, Query, Unreadable
+from efsdiag.operations import read_of
+from efsdiag.world.aws import AwsSource
+from efsdiag.world.kube import KubeSource
+
+REGION_LABEL = "topology.kubernetes.io/region"
+ZONE_LABEL = "topology.kubernetes.io/zone"
+VOLUME_GRANT = "a listing of the volume, in a bundle as volumes/<pv>.json"
+
+# ap-northeast-2, us-gov-west-1; zones continue with a letter (ap-northeast-2a) or with a place (us-west-2-lax-1a).
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
+# aws:///ap-northeast-2a/i-0a1b2c3d
+_PROVIDER_ID = re.compile(r"aws:///([^/]+)/")
+
+
+class LiveSource:
+    """Answers every query of operations.READS from the cluster and the account; may be shared by threads.
+
+    A query that is asked again gets the same answer or the same refusal, so one run sees one state of the world.
+    Where no region is set, the first AWS query looks for it at a node. Errors: Unreadable.
+    """
+
+    def __init__(self, kube: KubeSource, aws: AwsSource, region_given: bool = False) -> None:
+        """`region_given` says that the region of `aws` was named for this run."""
+        self.kube = kube
+        self.aws = aws
+        self.region_from = "--region" if region_given else ""
+        """Who says which region it is; "" where nobody was asked yet, or nobody knows."""
+        self._kept: dict[Query, Future[Answer]] = {}
+        self._lock = threading.Lock()
+        self._region_lock = threading.Lock()
+        self._region_sought = region_given
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far, to the cluster and to AWS."""
+        return self.kube.requests + self.aws.requests
+
+    def __call__(self, query: Query) -> Answer:
+        with self._lock:
+            kept = self._kept.get(query)
+            asked = kept is not None
+            if kept is None:
+                kept = self._kept[query] = Future()
+        if not asked:
+            try:
+                kept.set_result(self._ask(query))
+            except BaseException as error:
+                kept.set_exception(error)
+        return kept.result()
+
+    def account(self) -> str | None:
+        """The account's id; None where AWS was not asked, or does not say."""
+        try:
+            answer = self(read_of("sts:GetCallerIdentity"))
+        except Unreadable:
+            return None
+        return str(answer["Account"]) if answer and answer.get("Account") else None
+
+    def find_region(self) -> str | None:
+        """The region that AWS is asked in: given, configured, or said by a node; None where nobody says."""
+        with self._region_lock:
+            if not self._region_sought:
+                self._region_sought = True
+                if self.aws.region:
+                    self.region_from = "the AWS configuration"
+                elif not self.aws.unauthenticated:
+                    self._region_of_a_node()
+        return self.aws.region or None
+
+    def _ask(self, query: Query) -> Answer:
+        if query.operation.startswith("kube:"):
+            return self.kube(query)
+        if query.operation.startswith("volume:"):
+            raise Unreadable(query, "nobody has looked inside the volume", VOLUME_GRANT)
+        self.find_region()
+        return self.aws(query)
+
+    def _region_of_a_node(self) -> None:
+        try:
+            nodes = self.kube(read_of("kube:list nodes", limit="1"))
+        except Unreadable:
+            return
+        for node in nodes or []:
+            region, where = region_of(node)
+            if region:
+                self.aws.set_region(region)
+                self.region_from = f"{where} of node {node['metadata']['name']}"
+
+
+def region_of(node: dict[str, Any]) -> tuple[str, str]:
+    """The region that a node says it is in, and where it says so; two empty strings where it does not.
+
+    What does not look like a region of AWS is not believed: credentials will be sent to an address made from it.
+    """
+    labels = node["metadata"].get("labels") or {}
+    provider = _PROVIDER_ID.match(str((node.get("spec") or {}).get("providerID") or ""))
+    region = _REGION.fullmatch(str(labels.get(REGION_LABEL, "")))
+    if region:
+        return region[0], f"label {REGION_LABEL}"
+    for zone, where in ((labels.get(ZONE_LABEL), f"label {ZONE_LABEL}"), (provider and provider[1], "providerID")):
+        region = _REGION.match(str(zone or ""))
+        if region:
+            return region[0], where
+    return "", ""
