@@ -88,7 +88,7 @@ def test_an_object_that_the_list_does_not_hold_does_not_exist(bundle):
 def test_a_list_that_is_missing_is_unreadable_with_how_to_collect_it(bundle):
     assert refusal(bundle({}), "kube:get pods", namespace="web", name="a") == (
         f"{PODS} is not in the bundle",
-        f"collect {PODS}, e.g. efsdiag capture, or kubectl get pods -n web -o json",
+        f"collect {PODS}, e.g. kubectl get pods -n web -o json",
     )
 
 
@@ -381,7 +381,7 @@ def test_the_log_of_what_does_not_exist_is_absent(bundle):
 def test_without_the_pod_a_missing_log_is_unreadable_with_the_command(bundle):
     assert refusal(bundle({}), "kube:log pods", **LOG, previous="true") == (
         f"{LOGS}/main-previous.log is not in the bundle",
-        f"collect {LOGS}/main-previous.log, e.g. efsdiag capture, or kubectl logs a -n web -c main --previous",
+        f"collect {LOGS}/main-previous.log, e.g. kubectl logs a -n web -c main --previous",
     )
 
 
@@ -465,7 +465,7 @@ def test_a_missing_read_names_the_file_and_the_command(bundle):
     why, grant = refusal(bundle({}), "efs:DescribeMountTargets", FileSystemId="fs-1")
     file = "aws/efs/describe-mount-targets/FileSystemId=fs-1.json"
     assert why == f"{file} is not in the bundle"
-    assert grant == f"collect {file}, e.g. efsdiag capture, or aws efs describe-mount-targets --file-system-id fs-1"
+    assert grant == f"collect {file}, e.g. aws efs describe-mount-targets --file-system-id fs-1"
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class Archive:
 
 
 WANTED = (
-    "a bundle is a folder or a .tar.gz with bundle.json, cluster-resources/ or aws/ in it; efsdiag capture makes one"
+    "a bundle is a folder or a .tar.gz with bundle.json, cluster-resources/ or aws/ in it; efsdiag why --record makes one"
 )
 MARKS = ("bundle.json", "cluster-resources/", "aws/")
 _EVIDENCE = (*MARKS, "reads.json", "volumes/", "cluster-info/")
@@ -107,7 +107,7 @@ def root_of(names: Collection[str], place: Path) -> str:
 def refusal(place: Path, why: str) -> Unreachable:
     """The error of a bundle that is not used because of what it could do."""
     return Unreachable(
-        "bundle-refused", f"{place} is refused: {why}", "a bundle that efsdiag capture wrote has none of this"
+        "bundle-refused", f"{place} is refused: {why}", "a bundle that efsdiag why --record wrote has none of this"
     )
 
 

@@ -65,7 +65,7 @@ def _again(query: Query) -> str:
 def _missing(query: Query) -> Unreadable:
     narrow = dict(READS[query.operation].narrow)
     file = aws_file(Query(query.operation, tuple(p for p in query.parameters if p[0] not in narrow)))
-    grant = f"collect {file}, e.g. efsdiag capture, or {aws_command(query, narrow)}"
+    grant = f"collect {file}, e.g. {aws_command(query, narrow)}"
     return Unreadable(query, f"{file} is not in the bundle", grant)
 
 

@@ -38,7 +38,7 @@ def open_files(path: str | Path, limits: Limits = LIMITS) -> Files:
         if stat.S_ISREG(kind):
             return Archive(place, limits)
     except FileNotFoundError as gone:
-        hint = "efsdiag capture writes a bundle"
+        hint = "efsdiag why --record writes a bundle"
         raise Unreachable("bundle-not-found", f"{place} does not exist", hint) from gone
     except OSError as denied:
         message = f"{place} cannot be read: {denied.strerror}"

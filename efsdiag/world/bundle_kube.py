@@ -124,7 +124,7 @@ class KubeFiles:
             return None
         flag = " --previous" if previous else ""
         command = f"kubectl logs {pod} -n {namespace} -c {container}{flag}"
-        raise Unreadable(query, f"{name} is not in the bundle", f"collect {name}, e.g. efsdiag capture, or {command}")
+        raise Unreadable(query, f"{name} is not in the bundle", f"collect {name}, e.g. {command}")
 
     def _only_container(self, query: Query) -> str:
         folder = log_folder(query.get("namespace"), query.get("name"))
@@ -222,4 +222,4 @@ def _with_kind(item: Item, resource: str) -> Item:
 
 
 def _collect(name: str, query: Query, namespace: str = "") -> str:
-    return f"collect {name}, e.g. efsdiag capture, or {kubectl(query, namespace)}"
+    return f"collect {name}, e.g. {kubectl(query, namespace)}"

@@ -1,0 +1,1 @@
+"""A composer of consistent worlds: a healthy cluster with its AWS account, and faults that change both."""

@@ -1,0 +1,94 @@
+"""A failure mode as a change of a healthy world, and the register of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from worlds.base import healthy
+from worlds.world import Shape, World
+
+Change = Callable[[World], None]
+
+
+class Stage(IntEnum):
+    """The step at which the pod stands because of the fault; an earlier one hides what comes later."""
+
+    CREATE = 0
+    BIND = 1
+    SCHEDULE = 2
+    MOUNT = 3
+    CONTAINER = 4
+    PROCESS = 5
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way in which one mode shows."""
+
+    mode: str
+    stage: Stage
+    change: Change
+    shape: Shape
+    wanted: frozenset[str]
+    """The modes that a diagnosis has to name."""
+    sure: bool
+    """Whether objects prove it, so that the cause has to be confirmed; else only a message says so."""
+    label: str = ""
+    provable: bool = True
+    """Whether a bundle can show it at all; where not, nothing may be confirmed but `wanted`."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.mode}:{self.change.__name__}{f'-{self.label}' if self.label else ''}"
+
+    def world(self) -> World:
+        """A healthy world of the fault's shape, with the fault."""
+        world = healthy(self.shape)
+        self.change(world)
+        return world
+
+
+FAULTS: list[Fault] = []
+
+
+def fault(
+    mode: str,
+    stage: Stage,
+    *,
+    wanted: tuple[str, ...] = (),
+    sure: bool = True,
+    label: str = "",
+    provable: bool = True,
+    **shape: Any,
+) -> Callable[[Change], Change]:
+    """Register a change; `shape` are the fields of the healthy world that it needs."""
+
+    def register(change: Change) -> Change:
+        made = Shape(**{"seed": len(FAULTS) + 2, **shape})
+        name = label or "-".join(str(v) for v in shape.values() if isinstance(v, str))
+        FAULTS.append(Fault(mode, stage, change, made, frozenset(wanted or (mode,)), sure, name, provable))
+        return change
+
+    return register
+
+
+def load() -> list[Fault]:
+    """All faults, in the order of their files."""
+    from worlds import (  # noqa: F401
+        faults_claims,
+        faults_container,
+        faults_data,
+        faults_driver,
+        faults_iam,
+        faults_mount,
+        faults_network,
+        faults_others,
+        faults_program,
+        faults_provisioning,
+        faults_scheduling,
+    )
+
+    return list(FAULTS)
