@@ -20,6 +20,7 @@ KINDS = {
     "daemonset": ("daemonsets", ("ds", "daemonsets", "daemonsets.apps", "daemonset.apps")),
     "replicaset": ("replicasets", ("rs", "replicasets", "replicasets.apps", "replicaset.apps")),
     "job": ("jobs", ("jobs", "jobs.batch", "job.batch")),
+    "prometheus": ("prometheuses", ("prom", "prometheuses", "prometheuses.monitoring.coreos.com")),
     "persistentvolumeclaim": ("persistentvolumeclaims", ("pvc", "persistentvolumeclaims")),
 }
 """Kind → its resource, and what else people type for it, as kubectl knows it."""
@@ -114,13 +115,18 @@ def _owner_base(pod: dict[str, Any]) -> str:
 
 def _pods_of(read: Reader, workload: dict[str, Any]) -> list[dict[str, Any]]:
     """The workload's own pods, by its selector and their owners."""
-    selector = selector_of(workload)
+    # A Prometheus resource has no selector of its own: its operator labels the pods with its name.
+    of_operator = workload.get("kind") == "Prometheus"
+    own = f"operator.prometheus.io/name={workload['metadata']['name']}"
+    selector = own if of_operator else selector_of(workload)
     if not selector:
         return []
     found = read("kube:list pods", namespace=workload["metadata"]["namespace"], labelSelector=selector) or []
     name, kind = workload["metadata"]["name"], workload.get("kind")
     if kind == "Deployment":
         return [p for p in found if _owner_base(p) == name]
+    if of_operator:
+        return list(found)
     return [p for p in found if (controller_of(p) or {}).get("uid") == workload["metadata"].get("uid")]
 
 

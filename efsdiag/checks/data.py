@@ -7,13 +7,15 @@ from typing import Any
 from efsdiag.checks.messages import finding_of
 from efsdiag.evidence.data import Actor, DataAccess
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.containers import DataPath
 from efsdiag.semantics.log_marks import opened_storage, reached_storage, storage_error
 from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.posix import Access
 from efsdiag.semantics.statuses import Container
+from efsdiag.semantics.writing import chown_by_root, group_is_applied, judge_writing
 
 PARENT = "permission.parent-not-searchable"
 LEAF = "permission.data-dir-not-writable"
@@ -21,6 +23,8 @@ FILES = "permission.existing-file-owner"
 REFUSALS = (PARENT, LEAF, FILES)
 NEEDED_FILES = ("queries.active", "lock", "wal", "chunks_head")
 """What Prometheus opens for writing at start; other files may be read-only to it for a while."""
+ABSENT = ("queries.active: no such file or directory", "create active query log directory: mkdir")
+"""What Prometheus prints where its data directory is not there and could not be made: until 3.13, and since."""
 SELINUX_SYSTEMS = ("red hat", "rhel", "rocky", "alma", "centos", "fedora", "talos", "openshift", "oracle linux")
 
 
@@ -48,6 +52,8 @@ def parents_searchable(
         return waiting("the data directory is on no volume yet")
     on = Ref("PersistentVolume", data_volume["metadata"]["name"])
     access = data_access.access
+    if access is not None and access.why == "not-listed" and _cannot_be_made(access, heard):
+        return passed(f"{actor.credentials} may search every directory down to the missing {access.stops_at}")
     if access is not None and access.why == "not-searchable" and access.entry is not None:
         says = f"{access.entry} on the volume may not be searched by {actor.credentials}; {_place(data_directory)}"
         return failed(PARENT, says, on, _place(data_directory), f"{access.entry}")
@@ -69,30 +75,32 @@ def data_owned(
         return waiting("the data directory is on no volume yet")
     on = Ref("PersistentVolume", data_volume["metadata"]["name"])
     access = data_access.access
-    if access is None or (access.why == "not-listed" and access.creatable is not False):
-        return _by_log(LEAF, attempt, heard, on, data_access, data_directory)
+    if access is None or (access.why == "not-listed" and not _cannot_be_made(access, heard)):
+        return _by_log(LEAF, attempt, heard, on, data_access, data_directory, actor)
     if access.why == "not-searchable":
         return waiting("the process cannot come to the data directory")
-    if access.why == "not-listed":
-        return _by_log(LEAF, attempt, heard, on, data_access, data_directory)
     if access.why:
-        return _unwritable(data_directory, data_access, actor, data_volume, on)
-    needed = [e for e in data_access.files if e.path.rpartition("/")[2] in NEEDED_FILES]
+        return _unwritable(data_directory, data_access, actor, on)
+    own = data_directory.on_volume.rstrip("/")
+    needed = [e for e in data_access.files if e.path in {f"{own}/{name}" for name in NEEDED_FILES}]
     if needed:
         says = f"{needed[0]} in the data directory is not {actor.credentials}'s to write"
         return failed(FILES, says, on, *(str(e) for e in needed))
     return passed(f"{actor.credentials} may write {data_directory.on_volume} on the volume", _place(data_directory))
 
 
-def _unwritable(
-    data_directory: DataPath, data_access: DataAccess, actor: Actor, data_volume: dict[str, Any], on: Ref
-) -> Verdict:
+def _cannot_be_made(access: Access, heard: Heard | None) -> bool:
+    """Whether a directory that the listing lacks is not there, as the program says, and may not be made either."""
+    said = heard.of(LEAF) if heard else ()
+    return access.creatable is False and any(words in s.message.text for s in said for words in ABSENT)
+
+
+def _unwritable(data_directory: DataPath, data_access: DataAccess, actor: Actor, on: Ref) -> Verdict:
     access = data_access.access
     assert access is not None  # the caller looked
-    where = access.entry or data_directory.on_volume
-    says = (
-        f"{where} on the volume may not be written by {actor.credentials} ({actor.said_by}); {_place(data_directory)}"
-    )
+    where = access.entry or access.stops_at or data_directory.on_volume
+    may_not = "is not there, and may not be made" if access.why == "not-listed" else "may not be written"
+    says = f"{where} on the volume {may_not} by {actor.credentials} ({actor.said_by}); {_place(data_directory)}"
     proof = (_place(data_directory), str(where), f"{actor.credentials}: {actor.said_by}")
     if actor.process is not None or actor.said_by.startswith("access point"):
         point = Ref("AccessPoint", actor.said_by.removeprefix("access point "))
@@ -104,7 +112,13 @@ def _unwritable(
 
 
 def _by_log(
-    mode: str, attempt: Attempt, heard: Heard | None, on: Ref, data_access: DataAccess, data_directory: DataPath
+    mode: str,
+    attempt: Attempt,
+    heard: Heard | None,
+    on: Ref,
+    data_access: DataAccess,
+    data_directory: DataPath,
+    actor: Any = None,
 ) -> Verdict:
     """Where no listing decides, what the program printed does: likely, not confirmed."""
     if not attempt.ran or heard is None:
@@ -118,9 +132,18 @@ def _by_log(
         return failed(own[0].mode, says, on, *finding.proof, sure=False)
     if said:
         return passed(f"the program's own words name another cause: {said[0].line}")
-    if "log" in heard.unread:
-        return unknown(data_access.why or "the volume's listing does not go so far", data_access.grant)
-    if heard.speaks("log") or attempt.ready:
+    shared = heard.of(mode)
+    if shared and mode == LEAF:
+        # The same words for an older file of another user, which is the rarer case.
+        enforced = isinstance(actor, Actor) and actor.said_by.startswith("access point")
+        likely = "permission.access-point-uid-mismatch" if enforced else LEAF
+        says = (
+            f"{finding_of(shared[0], sure=False).says}; {_place(data_directory)}; the volume itself was not looked at"
+        )
+        return failed(likely, says, on, shared[0].line, sure=False)
+    if shared:
+        return unknown(f"what was said fits it, and other causes too: {shared[0].line}", data_access.grant)
+    if "log" not in heard.unread and (heard.speaks("log") or attempt.ready):
         return passed("the program names no refused path")
     return unknown(data_access.why or "the volume's listing does not go so far", data_access.grant)
 
@@ -143,25 +166,32 @@ def fsgroup_applied(
         return skipped("nothing depends on fsGroup")
     if access.entry is not None and access.entry.gid == group:
         return passed(f"{access.entry} has the group {group} already")
-    csi = data_efs_volume.object["spec"]["csi"]
+    spec = data_efs_volume.object["spec"]
     policy = ((csi_driver or {}).get("spec") or {}).get("fsGroupPolicy") or "ReadWriteOnceWithFSType"
-    if policy == "File" or (
-        csi.get("fsType") and "ReadWriteOnce" in data_efs_volume.object["spec"].get("accessModes", [])
-    ):
+    if group_is_applied(spec, policy):
         return passed("the kubelet applies fsGroup to this volume")
     says = (
         f"fsGroup {group} is not applied to volume {data_efs_volume.name}: the driver's fsGroupPolicy is {policy}, "
-        f"the volume's fsType is {csi.get('fsType') or 'not set'}"
+        f"the volume's fsType is {spec['csi'].get('fsType') or 'not set'}"
     )
     return failed("permission.fsgroup-ineffective", says, Ref("PersistentVolume", data_efs_volume.name))
 
 
-def ownership_unchanged(heard: Heard, main_container: Container, through_access_point: str | None = None) -> Verdict:
+def ownership_unchanged(
+    heard: Heard,
+    main_container: Container,
+    through_access_point: str | None = None,
+    access_point: Any = UNREAD,
+    data_volume: dict[str, Any] | None = None,
+    client_rights: Any = UNREAD,
+) -> Verdict:
     said = heard.of("permission.access-point-chown-denied", "grafana.init-chown-denied")
     if not said:
         return passed("no container was refused a change of owner") if heard.messages else waiting("nothing was said")
     if through_access_point is None:
-        return skipped("the volume goes through no access point")
+        return chown_by_root(main_container.name, data_volume, client_rights, said[0].line)
+    if isinstance(access_point, dict) and not access_point.get("PosixUser"):
+        return skipped(f"access point {through_access_point} enforces no user")
     grafana = "chown" in main_container.name and any("grafana" in s.line for s in said)
     mode = "grafana.init-chown-denied" if grafana else "permission.access-point-chown-denied"
     says = f"{main_container.name} changes owners through access point {through_access_point}: {said[0].line}"
@@ -184,28 +214,21 @@ def volume_takes_writes(
         return failed("mount.read-only", says, ref_of(pod), "readOnly: true")
     if (spec.get("csi") or {}).get("readOnly") or "ro" in (spec.get("mountOptions") or []):
         return failed("mount.read-only", f"volume {on.name} is read-only", on, "csi.readOnly or mountOptions: ro")
+    name = data_efs_volume.file_system if data_efs_volume else ""
+    system = (file_systems if isinstance(file_systems, dict) else {}).get(name) or {}
+    if (system.get("FileSystemProtection") or {}).get("ReplicationOverwriteProtection") == "REPLICATING":
+        says = f"file system {name} is the target of a replication, and read-only"
+        return failed("efs.replica-read-only", says, Ref("FileSystem", name))
+    said = heard.of("mount.read-only") if heard else ()
+    if said and not client_rights:
+        return failed("mount.read-only", f"the program says: {said[0].line}", on, said[0].line, sure=False)
     if data_efs_volume is None:
         return passed("the volume is mounted for writing")
-    system = (file_systems if isinstance(file_systems, dict) else {}).get(data_efs_volume.file_system) or {}
-    if (system.get("FileSystemProtection") or {}).get("ReplicationOverwriteProtection") == "REPLICATING":
-        says = f"file system {data_efs_volume.file_system} is the target of a replication, and read-only"
-        return failed("efs.replica-read-only", says, Ref("FileSystem", data_efs_volume.file_system))
-    said = heard.of("mount.read-only") if heard else ()
     if isinstance(client_rights, Unread):
-        if said:
-            return failed("mount.read-only", f"the program says: {said[0].line}", on, said[0].line, sure=False)
         return unknown(client_rights.why, client_rights.grant)
-    rights = client_rights or {}
-    write, mount = rights.get("elasticfilesystem:ClientWrite"), rights.get("elasticfilesystem:ClientMount")
-    if mount is not None and mount.denied:
-        return waiting("EFS does not admit the mount at all")
-    if write is None or write.allowed:
-        return passed(f"EFS allows the client to write {data_efs_volume.file_system}")
-    if not write.denied:
-        return unknown(f"whether EFS allows writing depends on {', '.join(write.missing_keys)}")
-    name, why = data_efs_volume.file_system, "; ".join(write.because[:2])
-    says = f"the policies of {name} allow this client to mount, not to write: {why}"
-    return failed("mount.read-only", says, Ref("FileSystem", data_efs_volume.file_system), *write.because)
+    if client_rights is None:
+        return waiting(f"file system {name} is not one of this account")
+    return judge_writing(client_rights, name)
 
 
 def labels_allow_nfs(
@@ -230,21 +253,19 @@ def data_directory_writable(
 ) -> Verdict:
     if data_directory is None:
         return skipped("the program has no data directory that efsdiag knows")
-    if attempt.ready or _killed_for_memory(main_container):
+    if attempt.ready or (main_container.last_terminated or {}).get("reason") == "OOMKilled":
         return passed("the program came past opening its files")
     if not attempt.ran:
         return waiting("the process has not run yet")
-    log = container_log if isinstance(container_log, str) else ""
-    error = storage_error(log)
+    if isinstance(container_log, Unread):
+        return unknown(container_log.why, container_log.grant)
+    log = container_log or ""
+    error = storage_error(log) or next((line for line in log.splitlines() if ABSENT[0] in line), "")
     if error:
         return failed("", f"{main_container.name} cannot use {data_directory.path}: {error}", None, error)
     if reached_storage(log):
         return passed("the program's log goes on after opening its files")
     return waiting("the log does not say whether the program came so far")
-
-
-def _killed_for_memory(container: Container) -> bool:
-    return (container.last_terminated or {}).get("reason") == "OOMKilled"
 
 
 def storage_answers(attempt: Attempt, main_container: Container) -> Verdict:
@@ -267,11 +288,10 @@ def storage_open(
 ) -> Verdict:
     if data_directory is None:
         return skipped("the program has no data directory that efsdiag knows")
-    log = container_log if isinstance(container_log, str) else ""
-    if attempt.ready or opened_storage(log):
+    if attempt.ready or (isinstance(container_log, str) and opened_storage(container_log)):
         return passed("the program has opened its storage")
-    return (
-        waiting("the program has not opened its storage")
-        if not attempt.ran
-        else Verdict(State.WAITING, "the log does not say")
-    )
+    if not attempt.ran:
+        return waiting("the program has not opened its storage")
+    if isinstance(container_log, Unread):
+        return unknown(container_log.why, container_log.grant)
+    return waiting("the log does not say")

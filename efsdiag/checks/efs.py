@@ -6,21 +6,27 @@ from typing import Any
 
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.semantics.admission import anonymous_refusal
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
-from efsdiag.semantics.driver_rights import client_decisions
-from efsdiag.semantics.iam import Decision
 from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, target_for
 
 
 def file_system_exists(
-    file_system_ids: tuple[str, ...], file_systems: dict[str, dict[str, Any] | None], mount_targets: Any = UNREAD
+    file_system_ids: tuple[str, ...],
+    file_systems: dict[str, dict[str, Any] | None],
+    mount_targets: Any = UNREAD,
+    efs_volumes: tuple[EfsVolume, ...] | None = None,
 ) -> Verdict:
     missing = [i for i in file_system_ids if file_systems.get(i) is None]
     if not missing:
         return passed(f"{', '.join(file_system_ids)} exist{'s' if len(file_system_ids) == 1 else ''}")
     if isinstance(mount_targets, dict) and mount_targets.get(missing[0]):
         return unknown(f"file system {missing[0]} was not found, but its mount targets were")
+    foreign = [v.name for v in efs_volumes or () if v.file_system == missing[0] and v.attributes.get("crossaccount")]
+    if foreign:
+        says = f"volume {foreign[0]} is marked crossaccount, and this account does not see {missing[0]}"
+        return unknown(says, "look with credentials of the account that owns the file system")
     says = f"there is no file system {missing[0]} in this account and region"
     return failed("efs.file-system-not-found", says, Ref("FileSystem", missing[0]), "FileSystemNotFound")
 
@@ -103,13 +109,20 @@ def mount_target_in_zone(
         ends = [target_end(t, None) for t in raw if t.get("VpcId") == node.vpc_id]
         if not ends:
             return waiting(f"{volume.file_system} has no mount target in the node's VPC")
-        if target_for(node, ends) is None:
+        zone = _zone_option(volume)
+        if (target_for(node, ends) if not zone else next((t for t in ends if t.zone == zone), None)) is None:
             if not _all_listed(volume.file_system, raw, file_systems):
                 return unknown(f"not all mount targets of {volume.file_system} were found")
             zones = ", ".join(sorted({t.zone or t.zone_id for t in ends}))
-            says = f"the node is in {node.zone or node.zone_id}; {volume.file_system} has mount targets in {zones} only"
+            wanted = f"volume {volume.name} asks for {zone}" if zone else f"the node is in {node.zone or node.zone_id}"
+            says = f"{wanted}; {volume.file_system} has mount targets in {zones} only"
             return failed("network.no-mount-target-in-az", says, Ref("FileSystem", volume.file_system))
-    return passed(f"there is a mount target in {node.zone or node.zone_id}")
+    return passed(f"there is a mount target in {_zone_option(named[0]) or node.zone or node.zone_id}")
+
+
+def _zone_option(volume: EfsVolume) -> str:
+    """The zone that the mount option az names, for a One Zone file system that is reached from another zone."""
+    return next((o.partition("=")[2] for o in volume.options if o.startswith("az=")), "")
 
 
 def mount_target_available(
@@ -143,6 +156,7 @@ def access_point_exists(
     access_points: Any = UNREAD,
     file_systems: Any = UNREAD,
     file_system_policies: Any = UNREAD,
+    access_point_arns: Any = UNREAD,
     heard: Heard | None = None,
 ) -> Verdict:
     through = [v for v in efs_volumes if v.access_point and v.kind == "efs"]
@@ -153,12 +167,14 @@ def access_point_exists(
     for volume in through:
         point = (access_points or {}).get(volume.access_point)
         on = Ref("AccessPoint", volume.access_point)
-        if point is None:
+        if isinstance(file_systems, dict) and file_systems.get(volume.file_system) is None:
+            return waiting(f"file system {volume.file_system} does not exist")
+        if point is None or point.get("FileSystemId", volume.file_system) != volume.file_system:
             says = f"volume {volume.name} goes through {volume.access_point}, which {volume.file_system} does not have"
             # EFS answers such a mount with a refusal: where the pod's events tell of something else, or the policy
             # refuses the mount anyway, that is what keeps it from being mounted now.
             speaks = heard is not None and heard.speaks("pod-event")
-            explained = _refused_by_policy(volume, file_systems, file_system_policies)
+            explained = _refused_by_policy(volume, file_systems, file_system_policies, access_point_arns)
             sure = not explained and (not speaks or bool(heard and heard.of("mount.access-denied-by-server")))
             return failed("efs.access-point-not-found", says, on, "AccessPointNotFound", sure=sure)
         state = point.get("LifeCycleState", "available")
@@ -167,10 +183,12 @@ def access_point_exists(
     return passed(f"{through[0].access_point} is available")
 
 
-def _refused_by_policy(volume: EfsVolume, file_systems: Any, policies: Any) -> bool:
+def _refused_by_policy(volume: EfsVolume, file_systems: Any, policies: Any, arns: Any) -> bool:
     system = file_systems.get(volume.file_system) if isinstance(file_systems, dict) else None
     policy = policies.get(volume.file_system) if isinstance(policies, dict) else None
-    return bool(system and policy and _admission(volume, policy, system, None))
+    if not system or not policy or volume.uses_iam:
+        return False
+    return anonymous_refusal(volume, policy, system, (arns or {}).get(volume.access_point)) is not None
 
 
 def access_point_root_exists(
@@ -204,7 +222,7 @@ def file_system_policy_admits(
     efs_volumes: tuple[EfsVolume, ...],
     file_systems: dict[str, dict[str, Any] | None] | None = None,
     file_system_policies: dict[str, str | None] | None = None,
-    access_points: dict[str, dict[str, Any]] | None = None,
+    access_point_arns: dict[str, str] | None = None,
 ) -> Verdict:
     plain = [v for v in efs_volumes if v.kind == "efs"]
     if not plain:
@@ -214,46 +232,17 @@ def file_system_policy_admits(
         policy = (file_system_policies or {}).get(volume.file_system)
         if system is None:
             return waiting(f"file system {volume.file_system} does not exist")
-        if policy is None:
+        if policy is None or volume.uses_iam:
             continue
-        verdict = _admission(volume, policy, system, (access_points or {}).get(volume.access_point))
+        verdict = anonymous_refusal(volume, policy, system, (access_point_arns or {}).get(volume.access_point))
         if verdict is not None:
             return verdict
-    return passed("the file system policy admits the mount", "PolicyNotFound: everybody may mount and write")
-
-
-def _admission(volume: EfsVolume, policy: str, system: dict[str, Any], point: dict[str, Any] | None) -> Verdict | None:
-    """What the policy says of an anonymous mount; a mount that signs in is judged with its role."""
-    if volume.uses_iam:
-        return None
-    decisions = client_decisions(None, policy, system, point, volume)
-    if isinstance(decisions, Verdict):
-        return decisions
-    mount = decisions["elasticfilesystem:ClientMount"]
-    if mount.allowed:
-        return None
-    on = Ref("PersistentVolume", volume.name)
-    if not mount.denied:
-        return unknown(f"whether {volume.file_system} admits the mount depends on {', '.join(mount.missing_keys)}")
-    mode, says = _refusal(volume, mount)
-    return failed(mode, says, on, *mount.because, f"mountOptions: {', '.join(volume.options) or 'none'}")
-
-
-def _refusal(volume: EfsVolume, mount: Decision) -> tuple[str, str]:
-    text = " ".join([*mount.because, *(k for m in mount.near_misses for k in m.keys)]).lower()
-    if not volume.tls and "securetransport" in text:
-        return (
-            "efs.policy-requires-tls",
-            f"{volume.file_system} admits TLS only; volume {volume.name} has encryptInTransit false",
-        )
-    if "accesspointarn" in text:
-        through = volume.access_point or "no access point"
-        return (
-            "efs.policy-access-point-only",
-            f"{volume.file_system} admits certain access points only; {volume.name} goes through {through}",
-        )
-    says = f"the policy of {volume.file_system} admits no anonymous mount, and volume {volume.name} does not sign in"
-    return "efs.policy-requires-iam", f"{says} (mountOptions lack iam)"
+    names = ", ".join(dict.fromkeys(v.file_system for v in plain))
+    if not any((file_system_policies or {}).get(v.file_system) for v in plain):
+        return passed(f"{names} has no policy: everybody may mount and write", "PolicyNotFound")
+    if all(v.uses_iam for v in plain):
+        return skipped("the mount signs in: policy-allows-mount judges it with its role")
+    return passed(f"the policy of {names} admits the mount")
 
 
 def mount_admitted(efs_volumes: tuple[EfsVolume, ...], attempt: Attempt, heard: Heard | None = None) -> Verdict:
@@ -274,7 +263,7 @@ def file_system_encrypted(file_systems: dict[str, dict[str, Any] | None]) -> Ver
             return failed(
                 "efs.unencrypted", f"file system {i} is not encrypted", Ref("FileSystem", i), "Encrypted: false"
             )
-    return passed("encrypted")
+    return _all_well(file_systems, "encrypted")
 
 
 def file_system_backed_up(file_systems: dict[str, dict[str, Any] | None], backup_policies: dict[str, str]) -> Verdict:
@@ -285,7 +274,7 @@ def file_system_backed_up(file_systems: dict[str, dict[str, Any] | None], backup
                 f"backups of file system {i} are {status.lower() or 'not set up'}",
                 Ref("FileSystem", i),
             )
-    return passed("backed up")
+    return _all_well(file_systems, "backed up")
 
 
 def file_system_regional(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:
@@ -298,4 +287,9 @@ def file_system_regional(file_systems: dict[str, dict[str, Any] | None]) -> Verd
                 Ref("FileSystem", i),
                 f"AvailabilityZoneName: {zone}",
             )
-    return passed("kept in several zones")
+    return _all_well(file_systems, "kept in several zones")
+
+
+def _all_well(file_systems: dict[str, dict[str, Any] | None], says: str) -> Verdict:
+    known = [i for i, system in file_systems.items() if system is not None]
+    return passed(f"{', '.join(known)} {says}") if known else waiting("there is no file system")

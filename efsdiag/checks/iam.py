@@ -5,18 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, unsure, waiting
+from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, unsure, waiting
 from efsdiag.semantics.claims import EfsVolume, Provisioning
+from efsdiag.semantics.credentials import (
+    judge_mount_credentials,
+    judge_pod_identity,
+    judge_trust_in_ec2,
+    judge_trust_in_service_account,
+    metadata_fault,
+)
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import judge_mount, judge_provisioning, may_use_efs
-from efsdiag.semantics.iam import Context, PolicyError, Principal, parse_policy, trusts
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
 
+DENIED_ABOVE = ("iam.scp-deny", "iam.permissions-boundary", "iam.explicit-deny")
 ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
 """Stands in for a file system whose ARN is not known."""
 OWN_ISSUER = "kubectl get --raw /.well-known/openid-configuration"
 """Tells the issuer of a cluster that is not EKS."""
+TIMEOUTS = ("context deadline exceeded", "request canceled", "exceeded maximum number of attempts")
 NOT_INSTANCE = "the controller's credentials are {}, not of its instance"
 
 
@@ -85,25 +93,7 @@ def role_trusts_ec2(controller_credential_path: CredentialPath, controller_profi
     roles = (controller_profile or {}).get("Roles") or []
     if not roles:
         return waiting("there is no role")
-    role = roles[0]
-    on = Ref("Role", role["RoleName"])
-    try:
-        policy = parse_policy(role["AssumeRolePolicyDocument"], "trust policy")
-    except PolicyError as error:
-        return unknown(f"the trust policy of {role['RoleName']} cannot be understood: {error}")
-    # In China the service is called ec2.amazonaws.com.cn; either will do.
-    services = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
-    decisions = [trusts(policy, Principal.service(s), "sts:AssumeRole", Context()) for s in services]
-    if any(d.allowed for d in decisions):
-        return passed(f"role {role['RoleName']} trusts ec2.amazonaws.com")
-    if any(not d.denied for d in decisions):
-        return unknown(f"whether {role['RoleName']} trusts EC2 depends on {', '.join(decisions[0].missing_keys)}")
-    return failed(
-        "iam.trust-policy-not-ec2",
-        f"role {role['RoleName']} does not trust ec2.amazonaws.com",
-        on,
-        *decisions[0].because,
-    )
+    return judge_trust_in_ec2(roles[0])
 
 
 def instance_metadata_reachable(
@@ -119,20 +109,12 @@ def instance_metadata_reachable(
         return refused
     if controller_instance is None:
         return waiting("the controller stands on no node")
+    if fault := metadata_fault(controller_instance, path):
+        return fault
     options = controller_instance.get("MetadataOptions") or {}
-    name, on = instance_name(controller_instance), Ref("Instance", controller_instance["InstanceId"])
-    if options.get("HttpEndpoint") == "disabled":
-        says = f"the metadata service of instance {name} is disabled"
-        return failed("iam.imds-disabled", says, on, "MetadataOptions.HttpEndpoint: disabled")
+    name = instance_name(controller_instance)
     limit = options.get("HttpPutResponseHopLimit")
-    if options.get("HttpTokens") == "required" and limit == 1 and not path.host_network:
-        says = (
-            f"instance {name} wants IMDSv2 tokens and answers 1 hop far; the controller's pod {path.pod} is 2 hops away"
-        )
-        return failed(
-            "iam.imds-hop-limit", says, on, "MetadataOptions.HttpTokens: required", "HttpPutResponseHopLimit: 1"
-        )
-    if heard and any(_timed_out(s.message.text) for s in heard.of("csi.no-credentials")):
+    if heard and any(words in s.message.text for s in heard.of("csi.no-credentials") for words in TIMEOUTS):
         says = f"the controller's pod {path.pod} gets no answer from the metadata service, which instance {name} offers"
         return failed(
             "network.pod-imds-blocked", says, Ref("Pod", path.pod, path.namespace), f"hop limit: {limit}", sure=False
@@ -143,22 +125,19 @@ def instance_metadata_reachable(
     return passed(f"instance {name} answers metadata requests {far}", f"HttpTokens: {options.get('HttpTokens')}")
 
 
-def _timed_out(text: str) -> bool:
-    return any(
-        w in text for w in ("context deadline exceeded", "request canceled", "exceeded maximum number of attempts")
-    )
-
-
 def service_account_has_role(
     controller_credential_path: CredentialPath,
     eks_cluster_name: Any = UNREAD,
     controller_role: Any = UNREAD,
     controller_association: Any = UNREAD,
+    pod_identity_associations: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
+    on = Ref("ServiceAccount", path.service_account, path.namespace)
+    if path.via is Via.POD_IDENTITY:
+        return judge_pod_identity(path, pod_identity_associations)
     if path.via is not Via.INSTANCE:
         return passed(f"the controller's credentials are {path.via.value}")
-    on = Ref("ServiceAccount", path.service_account, path.namespace)
     if path.annotated:
         says = (
             f"service account {path.service_account} names role {path.annotated.rpartition('/')[2]}, but {path.pod} "
@@ -211,22 +190,7 @@ def role_trusts_service_account(
         return refused
     if eks_issuer is None:
         return unknown("the cluster's issuer is not known", OWN_ISSUER)
-    account = controller_role.arn.split(":")[4] if controller_role.arn.count(":") >= 5 else ""
-    partition = controller_role.arn.split(":")[1] if controller_role.arn else "aws"
-    subject = f"system:serviceaccount:{path.namespace}:{path.service_account}"
-    known = {f"{eks_issuer}:sub": subject, f"{eks_issuer}:aud": "sts.amazonaws.com"}
-    try:
-        policy = parse_policy(controller_role.trust, "trust policy")
-    except PolicyError as error:
-        return unknown(f"the trust policy of {name} cannot be understood: {error}")
-    provider = Principal.federated(f"arn:{partition}:iam::{account}:oidc-provider/{eks_issuer}")
-    decision = trusts(policy, provider, "sts:AssumeRoleWithWebIdentity", Context(known, closed=True))
-    if decision.allowed:
-        return passed(f"role {name} trusts {subject}")
-    if not decision.denied:
-        return unknown(f"whether {name} trusts {subject} depends on {', '.join(decision.missing_keys)}")
-    says = f"role {name} does not trust {subject} of {eks_issuer}"
-    return failed("iam.irsa-trust-mismatch", says, Ref("Role", name), *decision.because)
+    return judge_trust_in_service_account(controller_role, path, eks_issuer)
 
 
 def controller_has_credentials(
@@ -266,15 +230,15 @@ def policy_allows_driver(
         return _refused(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
     parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}
     arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
-    arn = _arn_of(file_systems, file_system_ids[0]) or ANY_FILE_SYSTEM
+    system = (file_systems or {}).get(file_system_ids[0]) or {}
+    arn = str(system.get("FileSystemArn") or ANY_FILE_SYSTEM)
     verdict = judge_provisioning(controller_role, parameters, arguments, arn)
+    denied = [s for s in heard.of(*DENIED_ABOVE) if s.specific] if heard else []
+    if verdict.state is State.PASS and denied:
+        # What stands above the account is read by nobody here; AWS itself says that it denies.
+        return failed(denied[0].mode, f"AWS denies what role {controller_role.name} allows: {denied[0].line}", None)
     # Without credentials AWS was never asked, so what it would answer is likely, not seen.
     return unsure(verdict) if heard and heard.of("csi.no-credentials") else verdict
-
-
-def _arn_of(file_systems: Any, file_system: str) -> str:
-    known = file_systems if isinstance(file_systems, dict) else {}
-    return str((known.get(file_system) or {}).get("FileSystemArn", ""))
 
 
 def node_has_credentials(
@@ -295,17 +259,9 @@ def node_has_credentials(
         return passed(f"the node plugin's credentials are {node_credential_path.via.value}")
     if refused := _refused(node_instance, node_association, node_profile):
         return refused
-    name = instance_name(node_instance) if node_instance else "of the pod's node"
-    on = Ref("Instance", (node_instance or {}).get("InstanceId", ""))
-    if ((node_instance or {}).get("MetadataOptions") or {}).get("HttpEndpoint") == "disabled":
-        return failed("mount.iam-no-credentials", f"the metadata service of instance {name} is disabled", on)
-    if node_association is None:
-        return failed("mount.iam-no-credentials", f"instance {name} has no instance profile", on, "mountOptions: iam")
-    if not (node_profile or {}).get("Roles"):
-        return failed(
-            "mount.iam-no-credentials", f"the profile of instance {name} holds no role", on, "mountOptions: iam"
-        )
-    return passed(f"instance {name} hands out credentials")
+    if node_instance is None:
+        return waiting("the pod has no node")
+    return judge_mount_credentials(node_instance, node_association, node_profile)
 
 
 def policy_allows_mount(
@@ -313,13 +269,12 @@ def policy_allows_mount(
     node_role: Any = UNREAD,
     file_system_policies: Any = UNREAD,
     file_systems: Any = UNREAD,
-    access_points: Any = UNREAD,
+    access_point_arns: Any = UNREAD,
 ) -> Verdict:
     signing = [v for v in efs_volumes if v.uses_iam and v.kind == "efs"]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    through = any(v.access_point for v in signing)
-    if refused := _refused(node_role, file_system_policies, file_systems, *([access_points] if through else [])):
+    if refused := _refused(node_role, file_system_policies, file_systems):
         return refused
     if node_role is None:
         return waiting("the node plugin has no role")
@@ -328,10 +283,8 @@ def policy_allows_mount(
         if system is None:
             return waiting(f"file system {volume.file_system} does not exist")
         policy = (file_system_policies or {}).get(volume.file_system)
-        point = (access_points or {}).get(volume.access_point)
-        if volume.access_point and point is None:
-            return waiting(f"access point {volume.access_point} does not exist")
-        verdict = judge_mount(node_role, policy, system, point, volume)
+        arn = (access_point_arns or {}).get(volume.access_point)
+        verdict = judge_mount(node_role, policy, system, {"AccessPointArn": arn} if arn else None, volume)
         if verdict is not None:
             return verdict
     return passed(f"role {node_role.name} may mount {signing[0].file_system}")

@@ -14,8 +14,7 @@ def judge_by_messages(
     """A judge that fails where a message of the present attempt names one of `modes`.
 
     `channels` are the places where each mode speaks. It passes only where one of them spoke and named something else;
-    it
-    is unknown where nobody could listen, and waits where nothing has been said yet.
+    it is unknown where nobody could listen, and waits where nothing has been said yet.
     """
     places = sorted({where for mode in modes for where in channels.get(mode, ())})
 

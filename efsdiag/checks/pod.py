@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import Finding, Subject, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.model import Subject, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.objects import ref_of
-from efsdiag.semantics.scheduling import Filter, Filtering
+from efsdiag.semantics.scheduling import Exclusion, Filter, Filtering
 from efsdiag.semantics.statuses import Container, state_of
 
 AGENT_TAINT = "efs.csi.aws.com/agent-not-ready"
+PRESSURE_TAINT = "node.kubernetes.io/disk-pressure"
 
 
 def pod_ready(pod: dict[str, Any], attempt: Attempt, main_container: Container) -> Verdict:
@@ -36,16 +37,34 @@ def pod_exists(
         return (
             skipped("no workload was asked about") if subject.kind == "persistentvolumeclaim" else waiting("it is gone")
         )
-    name = workload["metadata"]["name"]
-    if workload["spec"].get("replicas") == 0:
-        return skipped(f"{workload['kind']} {name} is scaled to zero")
+    name = f"{workload['kind']} {workload['metadata']['name']}"
+    idle = _wants_no_pod(workload)
+    if idle:
+        return skipped(f"{name} {idle}")
     if any(workload.get("status", {}).get(k) for k in ("replicas", "currentNumberScheduled", "active")):
-        return unknown(f"{workload['kind']} {name} says that it has pods, and none was found", "list pods")
+        return unknown(f"{name} says that it has pods, and none was found", "list pods")
     sighted = heard.of("pod.quota-exceeded", "pod.not-created") if heard else ()
     if sighted:
         first = next((s for s in sighted if s.mode == "pod.quota-exceeded"), sighted[0])
-        return failed(first.mode, f"{workload['kind']} {name} has no pod: {first.line}", ref_of(workload), first.line)
-    return failed("pod.not-created", f"{workload['kind']} {name} has no pod, and no event says why", ref_of(workload))
+        return failed(first.mode, f"{name} has no pod: {first.line}", ref_of(workload), first.line)
+    deaf = heard.unread.get("owner-event") if heard else None
+    why = f"its events could not be read: {deaf.why}" if deaf is not None else "no event says why"
+    # Without the event that names the refusal, it may as well be a workload that was made a moment ago.
+    return failed("pod.not-created", f"{name} has no pod, and {why}", ref_of(workload), sure=False)
+
+
+def _wants_no_pod(workload: dict[str, Any]) -> str:
+    """Why the workload has no pod when all is well; "" where it should have one."""
+    spec, status = workload["spec"], workload.get("status", {})
+    if spec.get("replicas") == 0:
+        return "is scaled to zero"
+    if spec.get("suspend"):
+        return "is suspended"
+    if any(c["type"] == "Complete" and c["status"] == "True" for c in status.get("conditions") or []):
+        return "has run to its end"
+    if workload["kind"] == "DaemonSet" and status.get("desiredNumberScheduled") == 0:
+        return "wants a pod on no node"
+    return ""
 
 
 def pod_scheduled(pod: dict[str, Any], attempt: Attempt) -> Verdict:
@@ -63,24 +82,34 @@ def node_selected(pod: dict[str, Any], filtering: Filtering | None = None) -> Ve
 
 
 def node_tolerated(pod: dict[str, Any], filtering: Filtering | None = None) -> Verdict:
+    tainted = filtering.by(Filter.TAINTS) if filtering else ()
+    if _under_pressure(filtering):
+        return passed("without the pressure on its disk, the pod tolerates the taints of a node")
+    if waiting_for_agent := [e for e in tainted if all(AGENT_TAINT in t for t in e.taints)]:
+        mode = "pod.efs-agent-not-ready-taint"
+        return _by_filter(pod, filtering, Filter.TAINTS, mode, "", [e.says for e in waiting_for_agent])
     mode = "pod.untolerated-taint"
-    if filtering and filtering.filter is Filter.TAINTS:
-        tainted = filtering.by(Filter.TAINTS)
-        if all(any(AGENT_TAINT in t for t in e.taints) for e in tainted):
-            mode = "pod.efs-agent-not-ready-taint"
     return _by_filter(pod, filtering, Filter.TAINTS, mode, "the pod tolerates the taints of a node")
 
 
 def node_available(
     pod: dict[str, Any], filtering: Filtering | None = None, pressed_nodes: tuple[str, ...] | None = None
 ) -> Verdict:
-    if filtering and filtering.filter is Filter.TAINTS and pressed_nodes:
-        excluded = {e.node for e in filtering.by(Filter.TAINTS)}
-        if excluded == set(pressed_nodes):
-            return failed(
-                "pod.node-disk-pressure", f"the disks of {', '.join(pressed_nodes)} are nearly full", ref_of(pod)
-            )
+    if not pod["spec"].get("nodeName") and (pressed := _under_pressure(filtering)):
+        says = f"the disks of {', '.join(e.node for e in pressed)} are nearly full"
+        conditions = [f"node {name} condition DiskPressure: True" for name in pressed_nodes or ()]
+        return failed("pod.node-disk-pressure", says, ref_of(pod), *[e.says for e in pressed][:8], *conditions[:8])
     return _by_filter(pod, filtering, Filter.NOT_READY, "pod.node-unschedulable", "a fitting node is ready")
+
+
+def _under_pressure(filtering: Filtering | None) -> list[Exclusion]:
+    """The nodes that would take the pod but for the taint of a full disk, where the taints leave it no node.
+
+    A node with a taint of its own, such as the control plane's, was never meant for the pod.
+    """
+    if filtering is None or filtering.filter is not Filter.TAINTS:
+        return []
+    return [e for e in filtering.by(Filter.TAINTS) if all(t.startswith(PRESSURE_TAINT) for t in e.taints)]
 
 
 def volume_zone_has_node(pod: dict[str, Any], filtering: Filtering | None = None) -> Verdict:
@@ -99,15 +128,25 @@ def resources_suffice(pod: dict[str, Any], filtering: Filtering | None = None, h
     return _by_filter(pod, filtering, Filter.RESOURCES, "pod.insufficient-resources", "a fitting node has room")
 
 
-def _by_filter(pod: dict[str, Any], filtering: Filtering | None, which: Filter, mode: str, good: str) -> Verdict:
-    """The verdict on one filter: it fails where that filter took the last node away."""
+def _by_filter(
+    pod: dict[str, Any],
+    filtering: Filtering | None,
+    which: Filter,
+    mode: str,
+    good: str,
+    reasons: list[str] | None = None,
+) -> Verdict:
+    """The verdict on one filter: it fails where that filter took the last node away; `reasons` are those to show."""
     if pod["spec"].get("nodeName"):
         return passed(f"the pod is on node {pod['spec']['nodeName']}")
-    if filtering is None:
+    if filtering is None or not (filtering.left or filtering.exclusions):
         return waiting("there is no node")
     if filtering.filter is not which:
+        order = list(Filter)
+        if filtering.filter is not None and order.index(which) > order.index(filtering.filter):
+            return waiting(f"no node comes that far: each is refused for its {filtering.filter.value} or before")
         return passed(good)
-    reasons = [e.says for e in filtering.by(which)]
+    reasons = reasons or [e.says for e in filtering.by(which)]
     shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     return failed(mode, f"no node is left for the pod: {shown}", ref_of(pod), *reasons[:8])
 
@@ -124,9 +163,7 @@ def volume_mounted(
     said = [m.text for m in heard.messages if m.where == "pod-event"] if heard else []
     timed_out = heard.of("mount.timeout") if heard else ()
     says = f"volumes of the pod are not mounted: {_short(said[-1]) if said else 'the kubelet says nothing'}"
-    return Verdict(
-        failed("", says).state, says, (Finding("mount.timeout" if timed_out else "", says, ref_of(pod), False),)
-    )
+    return failed("mount.timeout" if timed_out else "", says, ref_of(pod), sure=False)
 
 
 def _short(text: str) -> str:

@@ -7,8 +7,9 @@ from typing import Any
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import Ref, Verdict, failed, passed, skipped, waiting
 from efsdiag.semantics.attempt import Attempt
+from efsdiag.semantics.claims import EFS_DRIVER
 from efsdiag.semantics.containers import DataPath, image_name
-from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.objects import controller_of, ref_of
 from efsdiag.semantics.statuses import Container
 
 
@@ -21,16 +22,21 @@ def single_instance(
     if not held:
         return passed("the program does not say that another one holds its data")
     others = [p["metadata"]["name"] for p in sibling_pods or []]
-    strategy = ((workload or {}).get("spec", {}).get("strategy") or {}).get("type")
-    if others and strategy == "RollingUpdate":
+    spec = (workload or {}).get("spec", {})
+    strategy = (spec.get("strategy") or {}).get("type")
+    # Of several replicas each holds the directory against the others, whatever is rolled out.
+    one = spec.get("replicas", 1) == 1
+    older = [p["metadata"]["name"] for p in sibling_pods or [] if one or controller_of(p) != controller_of(pod)]
+    if older and strategy == "RollingUpdate":
         says = (
             f"Deployment {workload['metadata']['name']} starts the new pod before the old one ends (RollingUpdate): "
-            f"{others[0]} still holds the data directory"
+            f"{older[0]} still holds the data directory"
         )
         return failed(
             "helm.rolling-update-overlap", says, ref_of(workload), held[0].line, "strategy.type: RollingUpdate"
         )
-    says = f"another instance holds the data directory: {held[0].line}"
+    by = f"{', '.join(others)} of the same workload" if others else "another instance"
+    says = f"{by} holds the data directory: {held[0].line}"
     return failed("prometheus.lock-held", says, ref_of(pod), held[0].line, *others)
 
 
@@ -57,7 +63,13 @@ def space_left(
         return failed(
             "nfs.server-disk-full", says, Ref("PersistentVolume", data_volume["metadata"]["name"]), said[0].line
         )
-    return failed("prometheus.no-space", f"no space is left for the program: {said[0].line}", ref_of(pod), said[0].line)
+    if data_directory is not None and not data_directory.volume:
+        says = f"{data_directory.path} is on no claim of the pod, and the disk behind it is full: {said[0].line}"
+        return failed("prometheus.no-space", says, ref_of(pod), said[0].line)
+    # EFS grows with what is written: on its volume, another directory must be meant. Of no volume nobody can say.
+    sure = data_volume is not None and (spec.get("csi") or {}).get("driver") != EFS_DRIVER
+    says = f"no space is left for the program: {said[0].line}"
+    return failed("prometheus.no-space", says, ref_of(pod), said[0].line, sure=sure)
 
 
 def file_system_supported(main_container: Container, data_efs_volume: Any) -> Verdict:

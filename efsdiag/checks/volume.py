@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from efsdiag.evidence.messages import Heard
+from efsdiag.evidence.messages import Heard, Message
 from efsdiag.model import (
     UNREAD,
     Finding,
     Ref,
+    State,
     Subject,
     Unread,
     Verdict,
@@ -20,7 +21,8 @@ from efsdiag.model import (
     unknown,
     waiting,
 )
-from efsdiag.semantics.binding import Candidate, is_meant, nearest_volumes
+from efsdiag.semantics.binding import nearest_volumes
+from efsdiag.semantics.by_hand import is_for_a_volume_by_hand, what_is_amiss
 from efsdiag.semantics.claims import EBS_DRIVER, EFS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, ref_of_claim
 from efsdiag.semantics.driver import DriverVersion
 from efsdiag.semantics.handles import attribute_fault, handle_fault, option_fault
@@ -54,12 +56,13 @@ def claim_exists(
     owner = ref_of(workload) if workload else Ref("Pod", subject.name, subject.namespace)
     findings = []
     for name in missing:
-        near = difflib.get_close_matches(name, neighbours, 1, 0.5) or neighbours[:3]
+        near = difflib.get_close_matches(name, neighbours, 1, 0.5)
         if name in elsewhere and not near:
             says = f"claim {name} is in namespace {elsewhere[name]}; the pod is in {subject.namespace}"
             findings.append(Finding("helm.existing-claim-in-other-namespace", says, owner))
             continue
-        has = f"; the namespace has {', '.join(near)}" if near else nothing
+        shown = near or neighbours[:3]
+        has = f"; the namespace has {', '.join(shown)}" if shown else nothing
         says = f"the pod mounts claim {name}, which does not exist in {subject.namespace}{has}"
         findings.append(
             Finding("pod.pvc-not-found", says, owner, proof=(f"spec.volumes[].persistentVolumeClaim: {name}",))
@@ -88,7 +91,9 @@ def claim_volume_present(claims: tuple[Claim, ...], volumes: dict[str, dict[str,
     if not lost:
         return passed("the volumes of the bound claims exist")
     says = f"claim {lost[0].name} is bound to volume {lost[0].spec['volumeName']}, which does not exist"
-    return failed("pod.pvc-pv-gone", says, ref_of_claim(lost[0]), f"status.phase: {lost[0].phase}")
+    # The binder marks such a claim as Lost; where it has not, the answer may have a gap.
+    sure = lost[0].phase == "Lost"
+    return failed("pod.pvc-pv-gone", says, ref_of_claim(lost[0]), f"status.phase: {lost[0].phase}", sure=sure)
 
 
 def claim_bound(claims: tuple[Claim, ...], provisionings: tuple[Provisioning, ...]) -> Verdict:
@@ -100,38 +105,49 @@ def claim_bound(claims: tuple[Claim, ...], provisionings: tuple[Provisioning, ..
     if not open_claims:
         shown = ", ".join(f"{c.name} → {c.spec['volumeName']}" for c in claims)
         return passed(f"bound: {shown}", *(f"PersistentVolumeClaim {c.name} status.phase: Bound" for c in claims))
-    held_back = [p for p in provisionings if p.waits_for_consumer and not p.node_selected]
-    if len(held_back) == len(open_claims):
-        return waiting(f"claim {open_claims[0].name} is bound only when its pod has a node (WaitForFirstConsumer)")
-    claim = open_claims[0]
+    held_back = {p.claim.name for p in provisionings if _is_held_back(p)}
+    stuck = [c for c in open_claims if c.name not in held_back]
+    if not stuck:
+        return waiting(
+            f"claim {open_claims[0].name} is bound only when the scheduler finds a node (WaitForFirstConsumer)"
+        )
+    claim = stuck[0]
     return failed("pod.unbound-immediate-pvc", f"claim {claim.name} is {claim.phase or 'Pending'}", ref_of_claim(claim))
+
+
+def consumer_scheduled(provisionings: tuple[Provisioning, ...], pod: dict[str, Any] | None = None) -> Verdict:
+    held_back = [p.claim for p in provisionings if _is_held_back(p)]
+    if not held_back:
+        return skipped("no claim waits for its first consumer")
+    node = (pod or {}).get("spec", {}).get("nodeName")
+    if not node:
+        return waiting(f"the scheduler has not chosen a node for claim {held_back[0].name} yet")
+    # The scheduler tells the claim its choice before it tells the pod.
+    says = f"the pod is on {node} and claim {held_back[0].name} was told of no node: the pod names its node itself"
+    return failed("pvc.waiting-first-consumer", says, ref_of_claim(held_back[0]), f"spec.nodeName: {node}")
+
+
+def _is_held_back(p: Provisioning) -> bool:
+    """Whether nobody has to make the volume yet, because the scheduler has not chosen a node."""
+    return p.waits_for_consumer and not p.node_selected
 
 
 def volume_fits_claim(
     provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
 ) -> Verdict:
-    by_hand = [p.claim for p in provisionings if not p.dynamic]
-    if not by_hand:
-        return skipped("no claim waits for a volume made by hand")
+    # A claim that lost its volume looks for no other one.
+    by_hand = [p for p in provisionings if not p.dynamic and p.claim.phase != "Lost"]
     findings: list[Finding] = []
-    for claim in by_hand:
-        findings += _unfit(claim, nearest_volumes(claim.object or {}, candidate_volumes or []))
-    return failed_all(findings) if findings else passed("a volume fits every claim that waits for one")
-
-
-def _unfit(claim: Claim, candidates: list[Candidate]) -> list[Finding]:
-    """What keeps the nearest volume from the claim; nothing where one fits, or where its class is at fault."""
-    if any(not c.mismatches for c in candidates):
-        return []
-    meant = [c for c in candidates if is_meant(claim.object or {}, c)]
-    if not meant and claim.class_name == "" and candidates and len(candidates[0].mismatches) == 1:
-        meant = candidates[:1]
-    if meant:
-        return [Finding(m.mode, m.says, ref_of_claim(claim), proof=m.proof) for m in meant[0].mismatches]
-    if claim.class_name == "":
-        says = f"claim {claim.name} wants a volume made by hand, and no volume that is free comes near it"
-        return [Finding("pvc.no-class-and-no-pv", says, ref_of_claim(claim), sure=False)]
-    return []
+    fitting: list[str] = []
+    for p in by_hand:
+        nearest = nearest_volumes(p.claim.object or {}, candidate_volumes or [])
+        if nearest and not nearest[0].mismatches:
+            fitting.append(f"volume {nearest[0].name} fits claim {p.claim.name}")
+        else:
+            findings += what_is_amiss(p, nearest)
+    if findings:
+        return failed_all(findings)
+    return passed("; ".join(fitting)) if fitting else skipped("no claim waits for a volume made by hand")
 
 
 def storage_class_exists(
@@ -140,40 +156,29 @@ def storage_class_exists(
     heard: Heard | None = None,
 ) -> Verdict:
     named = [p for p in provisionings if p.claim.class_name and not p.claim.spec.get("volumeName")]
-    if not named:
-        return skipped("no unbound claim names a class")
-    lacking = [p.claim for p in named if p.storage_class is None]
-    # The binder compares strings only: a volume of the same class string will do without any class object.
-    lacking = [c for c in lacking if not _meant(c, candidate_volumes or [])]
+    needing = [p for p in named if p.storage_class or not is_for_a_volume_by_hand(p.claim, candidate_volumes)]
+    if not needing:
+        return skipped("no unbound claim needs a class")
+    lacking = [p.claim for p in needing if p.storage_class is None]
     if not lacking:
-        return passed(f"class {named[0].claim.class_name} exists")
+        return passed(f"class {needing[0].claim.class_name} exists")
     claim = lacking[0]
     says = f"claim {claim.name} names the storage class {claim.class_name}, which does not exist"
     # The binder writes the provisioner on the claim once it has seen the class: then the class was there.
     seen = bool(set((claim.object or {})["metadata"].get("annotations") or {}) & PROVISIONER_ANNOTATIONS)
     sure = not seen or bool(heard and heard.of("storageclass.not-found"))
-    return failed(
-        "storageclass.not-found",
-        says,
-        Ref("StorageClass", str(claim.class_name)),
-        f"spec.storageClassName: {claim.class_name}",
-        sure=sure,
-    )
-
-
-def _meant(claim: Claim, volumes: list[dict[str, Any]]) -> bool:
-    """Whether a volume made by hand was meant for the claim: then its class needs no object."""
-    return any(is_meant(claim.object or {}, c) for c in nearest_volumes(claim.object or {}, volumes))
+    on = Ref("StorageClass", str(claim.class_name))
+    return failed("storageclass.not-found", says, on, f"spec.storageClassName: {claim.class_name}", sure=sure)
 
 
 def default_class_exists(
     provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
 ) -> Verdict:
     classless = [p for p in provisionings if p.claim.class_name is None and not p.claim.spec.get("volumeName")]
-    if not classless:
-        return skipped("every unbound claim names a class, or wants none")
-    lacking = [p.claim for p in classless if p.storage_class is None]
-    lacking = [c for c in lacking if not _meant(c, candidate_volumes or [])]
+    needing = [p for p in classless if p.storage_class or not is_for_a_volume_by_hand(p.claim, candidate_volumes)]
+    if not needing:
+        return skipped("no unbound claim needs a default class")
+    lacking = [p.claim for p in needing if p.storage_class is None]
     if not lacking:
         return passed("a default class exists")
     says = f"claim {lacking[0].name} names no storage class, and no class is marked as default"
@@ -189,25 +194,41 @@ def one_default_class(default_classes: list[dict[str, Any]]) -> Verdict:
 
 
 def provisioner_known(
-    provisionings: tuple[Provisioning, ...], provisioner_drivers: dict[str, bool], heard: Heard
+    provisionings: tuple[Provisioning, ...],
+    provisioner_drivers: dict[str, bool],
+    heard: Heard,
+    candidate_volumes: list[dict[str, Any]] | None = None,
+    controller_deployment: Any = UNREAD,
 ) -> Verdict:
     dynamic = [p for p in provisionings if p.dynamic]
     if not dynamic:
         return skipped("no claim waits for a provisioner")
-    for p in dynamic:
-        if not provisioner_drivers.get(p.provisioner) and not _has_answered(p, heard):
-            return _unknown_provisioner(p, provisioner_drivers)
-    return passed(f"{dynamic[0].provisioner} is installed")
+    unseen = [p for p in dynamic if not provisioner_drivers.get(p.provisioner)]
+    silent = [p for p in unseen if not _has_answered(p, heard, candidate_volumes)]
+    # The provisioner works without the CSIDriver object: where the driver's controller is, it is installed.
+    silent = [p for p in silent if p.provisioner != EFS_DRIVER or not controller_deployment]
+    verdicts = [_unknown_provisioner(p, provisioner_drivers) for p in silent]
+    wrong = [v for v in verdicts if v.state is State.FAIL]
+    return next(iter([*wrong, *verdicts]), passed(f"{dynamic[0].provisioner} is installed"))
 
 
-def _has_answered(p: Provisioning, heard: Heard) -> bool:
-    """Whether the provisioner itself has spoken about the claim: then it is there, whatever objects say."""
-    return any(
-        m.where == "claim-event"
-        and m.about.name == p.claim.name
-        and m.reason in ("Provisioning", "ProvisioningSucceeded")
-        for m in heard.messages
+def _has_answered(p: Provisioning, heard: Heard, volumes: list[dict[str, Any]] | None) -> bool:
+    """Whether the provisioner itself has spoken about the claim, or made a volume without being a CSI driver."""
+    spoke = any(
+        m.where == "claim-event" and m.about.name == p.claim.name and _is_provisioners(m) for m in heard.messages
     )
+    made = {(v["metadata"].get("annotations") or {}).get("pv.kubernetes.io/provisioned-by") for v in volumes or []}
+    return spoke or (p.provisioner in made and not _is_csi_name(p.provisioner))
+
+
+def _is_provisioners(message: Message) -> bool:
+    """Whether a provisioner wrote the event; of failures, Kubernetes itself writes some with the same reason."""
+    failure = message.text.startswith(("failed to provision volume with StorageClass", "Volume provisioning failed"))
+    return message.reason in PROVISIONER_REASONS or (message.reason == "ProvisioningFailed" and failure)
+
+
+def _is_csi_name(provisioner: str) -> bool:
+    return ".csi." in provisioner or provisioner == IN_TREE_EBS
 
 
 def _unknown_provisioner(p: Provisioning, drivers: dict[str, bool]) -> Verdict:
@@ -221,24 +242,35 @@ def _unknown_provisioner(p: Provisioning, drivers: dict[str, bool]) -> Verdict:
     if p.provisioner in (EBS_DRIVER, IN_TREE_EBS):
         return failed("ebs.no-csi-driver", says, Ref("CSIDriver", EBS_DRIVER), *proof)
     # Not every provisioner is a CSI driver: only a name that is one, or nearly one, is certainly wrong.
-    sure = bool(near) or ".csi." in p.provisioner or "efs" in p.provisioner
+    sure = bool(near) or _is_csi_name(p.provisioner) or "efs" in p.provisioner
+    if not sure and _is_held_back(p):
+        return waiting(f"{p.provisioner} is asked only when the pod has a node (WaitForFirstConsumer)")
     return failed("storageclass.wrong-provisioner", says, Ref("StorageClass", name), *proof, sure=sure)
 
 
 def volume_provisioned(
-    claims: tuple[Claim, ...], provisionings: tuple[Provisioning, ...], heard: Heard | None = None
+    claims: tuple[Claim, ...],
+    provisionings: tuple[Provisioning, ...],
+    candidate_volumes: list[dict[str, Any]] | None = None,
+    heard: Heard | None = None,
 ) -> Verdict:
-    unbound = [p for p in provisionings if p.dynamic or (p.storage_class is None and p.claim.class_name != "")]
+    if claims and all(c.bound for c in claims):
+        return passed("every claim has its volume")
+    unbound = [p for p in provisionings if p.dynamic or _wants_a_class(p, candidate_volumes)]
     if not unbound:
-        return (
-            skipped("no claim waits for a provisioner") if any(not c.bound for c in claims) else passed("nothing waits")
-        )
-    claim = unbound[0].claim
-    if unbound[0].waits_for_consumer and not unbound[0].node_selected:
-        return waiting("provisioning begins when the pod has a node (WaitForFirstConsumer)")
+        return skipped("no claim waits for a provisioner")
+    asked = [p.claim for p in unbound if not _is_held_back(p)]
+    if not asked:
+        return waiting("provisioning begins when the scheduler finds a node (WaitForFirstConsumer)")
     denied = heard.of("csi.access-denied") if heard else ()
-    says = f"no volume was made for claim {claim.name}" + (f": {denied[0].line}" if denied else "")
-    return failed("csi.access-denied" if denied else "", says, ref_of_claim(claim), sure=False)
+    says = f"no volume was made for claim {asked[0].name}" + (f": {denied[0].line}" if denied else "")
+    return failed("csi.access-denied" if denied else "", says, ref_of_claim(asked[0]), sure=False)
+
+
+def _wants_a_class(p: Provisioning, volumes: list[dict[str, Any]] | None) -> bool:
+    """Whether the claim would be provisioned if the class that it names, or a default one, existed."""
+    by_hand = p.claim.class_name == "" or p.claim.spec.get("volumeName")
+    return p.storage_class is None and not by_hand and not is_for_a_volume_by_hand(p.claim, volumes)
 
 
 def volume_mode_supported(efs_classes: tuple[Provisioning, ...]) -> Verdict:
@@ -267,21 +299,29 @@ def volume_handle_valid(efs_volumes: tuple[EfsVolume, ...], node_driver_version:
         return skipped("the pod mounts no EFS volume")
     version = node_driver_version if isinstance(node_driver_version, DriverVersion) else None
     for volume in efs_volumes:
-        csi = volume.object["spec"]["csi"]
-        handle = str(csi.get("volumeHandle", ""))
+        handle = _handle_of(volume)
         on = Ref("PersistentVolume", volume.name)
         fault = handle_fault(handle, version) or attribute_fault(volume.attributes, handle, volume.options, version)
         if fault:
             return failed(fault[0], f"volume {volume.name}: {fault[1]}", on, f"spec.csi.volumeHandle: {handle}")
-        if volume.object["spec"].get("accessModes") == ["ReadOnlyMany"]:
-            says = f"volume {volume.name} has the access mode ReadOnlyMany only, which the driver refuses"
-            return failed("pv.access-mode-unsupported-by-driver", says, on, "spec.accessModes: [ReadOnlyMany]")
-        if _depends_on_version(handle, volume) and isinstance(node_driver_version, Unread):
-            return unknown(f"whether the driver accepts {handle}: {node_driver_version.why}", node_driver_version.grant)
+        # The kubelet asks for the first mode of the list.
+        if (volume.object["spec"].get("accessModes") or [""])[0] == "ReadOnlyMany":
+            says = f"volume {volume.name} has the access mode ReadOnlyMany first, which the driver refuses"
+            return failed("pv.access-mode-unsupported-by-driver", says, on, "spec.accessModes[0]: ReadOnlyMany")
+    open_to = [_handle_of(v) for v in efs_volumes if _depends_on_version(v)]
+    if open_to and isinstance(node_driver_version, Unread):
+        return unknown(f"whether the driver accepts {open_to[0]}: {node_driver_version.why}", node_driver_version.grant)
+    if open_to and version is not None and version.number is None:
+        return unknown(f"whether the driver accepts {open_to[0]}: its image tag {version.tag!r} is no version")
     return passed("the node plugin accepts the handles")
 
 
-def _depends_on_version(handle: str, volume: EfsVolume) -> bool:
+def _handle_of(volume: EfsVolume) -> str:
+    return str(volume.object["spec"]["csi"].get("volumeHandle", ""))
+
+
+def _depends_on_version(volume: EfsVolume) -> bool:
+    handle = _handle_of(volume)
     return handle.startswith(("efs:", "s3files:")) or ".efs." in handle or "path" in volume.attributes
 
 

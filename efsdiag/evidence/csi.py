@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from efsdiag.reading import find_driver, plugin_log, pods_of
+from efsdiag.reading import events_about, find_driver, plugin_log, pods_of
 from efsdiag.semantics.binding import EFS_DRIVER
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.driver import DriverVersion, driver_version, plugin_status
-from efsdiag.semantics.objects import is_ready
+from efsdiag.semantics.objects import is_ready, time_of
 
 LEASE = "efs-csi-aws-com"
 
@@ -99,6 +99,16 @@ def controller_log(read: Any, controller_leader: dict[str, Any]) -> str | None:
 def node_plugin_log(read: Any, node_plugin_pods: list[dict[str, Any]]) -> str | None:
     """What the driver's container on the pod's node printed."""
     return plugin_log(read, node_plugin_pods[0], "efs-plugin") if node_plugin_pods else None
+
+
+def node_plugin_events(read: Any, node_plugin_pods: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """Events about the node plugin's pod on the pod's node, oldest first; absent where that pod is ready.
+
+    Source:  kube:list events, field selector involvedObject.uid
+    """
+    if not node_plugin_pods or any(is_ready(p) for p in node_plugin_pods):
+        return None
+    return sorted((e for p in node_plugin_pods for e in events_about(read, p)), key=time_of)
 
 
 def registrar_log(read: Any, node_plugin_pods: list[dict[str, Any]]) -> str | None:

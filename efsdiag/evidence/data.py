@@ -74,9 +74,11 @@ class Actor:
     """Whether uid 0 still passes over permissions."""
 
 
-def access_point(data_efs_volume: EfsVolume, access_points: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+def access_point(
+    data_efs_volume: EfsVolume, access_points: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any] | None:
     """The access point through which the data directory is mounted; absent where the handle names none that exists."""
-    return access_points.get(data_efs_volume.access_point)
+    return (access_points or {}).get(data_efs_volume.access_point)
 
 
 def through_access_point(data_efs_volume: EfsVolume) -> str | None:
@@ -95,6 +97,8 @@ def actor(
     process_credentials: tuple[Credentials | None, str],
     through_access_point: str | None = None,
     access_points: Any = UNREAD,
+    data_efs_volume: EfsVolume | None = None,
+    data_volume: dict[str, Any] | None = None,
 ) -> Actor | Missing | None:
     """As whom the file system sees the process: an access point with a POSIX user puts that in place of everybody's.
 
@@ -112,15 +116,15 @@ def actor(
     if own is None:
         return None
     # An NFS server sees uid 0, whatever capabilities the container dropped; a local disk asks the container's kernel.
-    on_nfs = through_access_point is not None or not drops_override(main_container.spec)
-    return Actor(own, said, None, capable=on_nfs)
+    on_nfs = data_efs_volume is not None or "nfs" in (data_volume or {}).get("spec", {})
+    return Actor(own, said, None, capable=on_nfs or not drops_override(main_container.spec))
 
 
 def client_rights(
     data_efs_volume: EfsVolume,
     file_systems: dict[str, dict[str, Any] | None],
     file_system_policies: dict[str, str | None],
-    access_points: dict[str, dict[str, Any]],
+    access_point_arns: dict[str, str],
     node_role: Any = UNREAD,
 ) -> dict[str, Decision] | Missing | None:
     """What EFS allows the mounted client, by action: ClientMount, ClientWrite, ClientRootAccess.
@@ -135,7 +139,8 @@ def client_rights(
         return Missing("client_rights", node_role.why, False, node_role.grant)
     role = node_role if volume.uses_iam else None
     policy = file_system_policies.get(volume.file_system)
-    decisions = client_decisions(role, policy, system, access_points.get(volume.access_point), volume)
+    arn = access_point_arns.get(volume.access_point)
+    decisions = client_decisions(role, policy, system, {"AccessPointArn": arn} if arn else None, volume)
     return Missing("client_rights", decisions.says, False) if isinstance(decisions, Verdict) else decisions
 
 

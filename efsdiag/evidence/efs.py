@@ -67,6 +67,20 @@ def access_points(read: Any, file_system_ids: tuple[str, ...]) -> dict[str, dict
     return {p["AccessPointId"]: p for answer in answers for p in (answer or {}).get("AccessPoints", [])}
 
 
+def access_point_arns(
+    efs_volumes: tuple[EfsVolume, ...], file_systems: dict[str, dict[str, Any] | None]
+) -> dict[str, str]:
+    """Access point id → its ARN, of those that the volumes name. It follows from the file system's ARN, so that what a
+    policy says of an access point can be told whether that exists or not.
+    """
+    arns = {i: str((system or {}).get("FileSystemArn", "")) for i, system in file_systems.items()}
+    return {
+        v.access_point: f"{arns[v.file_system].rpartition(':')[0]}:access-point/{v.access_point}"
+        for v in efs_volumes
+        if v.access_point and arns.get(v.file_system)
+    }
+
+
 def backup_policies(read: Any, file_system_ids: tuple[str, ...]) -> dict[str, str]:
     """File system id → ENABLED, DISABLED, ENABLING or DISABLING; "" where it has none.
 
@@ -87,9 +101,9 @@ def nodes_out_of_zone(read: Any, mount_targets: dict[str, list[dict[str, Any]] |
     Source:  kube:list nodes, label selector, the first page of one
     """
     zones = sorted(
-        {str(t.get("AvailabilityZoneName", "")) for targets in mount_targets.values() for t in targets or []}
+        {str(t.get("AvailabilityZoneName", "")) for targets in mount_targets.values() for t in targets or []} - {""}
     )
-    if not any(zones):
+    if not zones:
         return None
     label = "topology.kubernetes.io/zone"
     found = read("kube:list nodes", labelSelector=f"{label},{label} notin ({','.join(zones)})", limit="1")

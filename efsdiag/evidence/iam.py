@@ -20,8 +20,10 @@ def controller_credential_path(read: Any, controller_leader: dict[str, Any]) -> 
     return path_of(read, controller_leader)
 
 
-def node_credential_path(read: Any, node_plugin_pods: list[dict[str, Any]]) -> CredentialPath | None:
-    """How credentials reach the node plugin on the pod's node; absent where there is no such pod."""
+def node_credential_path(
+    read: Any, node_identity_needed: bool, node_plugin_pods: list[dict[str, Any]]
+) -> CredentialPath | None:
+    """How credentials reach the node plugin on the pod's node; absent where there is no such pod, or no need."""
     return path_of(read, node_plugin_pods[0]) if node_plugin_pods else None
 
 
@@ -33,8 +35,8 @@ def controller_association(read: Any, controller_instance: dict[str, Any]) -> di
     return association_of(read, controller_instance)
 
 
-def node_association(read: Any, node_instance: dict[str, Any]) -> dict[str, Any] | None:
-    """The same for the pod's node."""
+def node_association(read: Any, node_identity_needed: bool, node_instance: dict[str, Any]) -> dict[str, Any] | None:
+    """The same for the pod's node; not asked where no mount signs in."""
     return association_of(read, node_instance)
 
 

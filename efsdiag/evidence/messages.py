@@ -6,15 +6,16 @@ log of a container that is ready now.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from efsdiag.messages import recognise
 from efsdiag.model import UNREAD, Ref, Unread
-from efsdiag.semantics.attempt import Attempt, attempt_of, parse_time
-from efsdiag.semantics.claims import Claim
+from efsdiag.semantics.attempt import CONFIGURING, PULLING, Attempt, attempt_of, parse_time
+from efsdiag.semantics.claims import Claim, Provisioning
 from efsdiag.semantics.objects import time_of
 from efsdiag.semantics.statuses import Container
 
@@ -22,6 +23,17 @@ RECENT = timedelta(minutes=15)
 """Older than this before the newest message of its kind, a message is history: retries come every few minutes."""
 
 MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume", "VolumePermissionChangeInProgress", "FailedMapVolume"})
+CONTAINER_REASONS = frozenset({"Failed", "BackOff", "InspectFailed"})
+NODE_REASONS = (
+    re.compile("didn't match Pod's node affinity/selector"),
+    re.compile(r"taint(?!.*(efs\.csi\.aws\.com/|node\.kubernetes\.io/))"),
+    re.compile(r"taint {(efs\.csi\.aws\.com/|node\.kubernetes\.io/(?!unschedulable|not-ready|unreachable))"),
+    re.compile("were unschedulable|node.kubernetes.io/(unschedulable|not-ready|unreachable)"),
+)
+"""What the scheduler says of nodes that the pod's storage and size were not held against, nearest to the pod last."""
+_NODES = re.compile(r"0/\d+ nodes are available: (\d+ .*?)(?:\. preemption: .*|\.)?$", re.DOTALL)
+_NEXT_REASON = re.compile(r", (?=\d+ (?:node\(s\)|Insufficient|Too many))")
+_CONTAINER = re.compile(r"\{([^}]+)\}$")
 
 
 @dataclass(frozen=True)
@@ -90,8 +102,10 @@ def heard(
     provisioner_log: Any = UNREAD,
     node_plugin_log: Any = UNREAD,
     registrar_log: Any = UNREAD,
+    node_plugin_events: Any = UNREAD,
     controller_leader: Any = UNREAD,
     node_plugin_pods: Any = UNREAD,
+    efs_classes: tuple[Provisioning, ...] | None = None,
 ) -> Heard:
     """Everything said about the present attempt, with the modes that it supports."""
     found: list[Message] = []
@@ -114,10 +128,12 @@ def heard(
         listen("owner-event", owner_events, _events(owner_events or [], "owner-event"))
     if any(not c.bound for c in claims or () if c.object is not None):
         listen("claim-event", claim_events, _claim_messages(claim_events, claims or ()))
+    if efs_classes:
         listen("plugin-log", controller_log, _log(controller_log, "plugin-log", controller_leader, "efs-plugin"))
         listen("provisioner-log", provisioner_log, _log(provisioner_log, "provisioner-log", controller_leader))
     if attempt is not None and not attempt.mounted:
         plugin = node_plugin_pods[0] if node_plugin_pods else None
+        listen("plugin-event", node_plugin_events, _events(_newest(node_plugin_events or []), "plugin-event"))
         listen("plugin-log", node_plugin_log, _log(node_plugin_log, "plugin-log", plugin, "efs-plugin"))
         listen("registrar-log", registrar_log, _log(registrar_log, "registrar-log", plugin, "csi-driver-registrar"))
     return Heard(tuple(found), tuple(_sight(found)), unread)
@@ -125,12 +141,31 @@ def heard(
 
 def _pod_messages(pod: dict[str, Any], events: Any, attempt: Attempt) -> list[Message]:
     """The pod's events about the step that it stands at."""
-    kept = [e for e in events or [] if _is_present(e, attempt)]
+    kept = [e for e in events or [] if _is_present(e, attempt) and not _is_overcome(e, pod)]
     found = _events(_newest(kept), "pod-event")
     condition = next((c for c in pod["status"].get("conditions") or [] if c["type"] == "PodScheduled"), None)
     if condition and condition["status"] == "False" and condition.get("message"):
         found.append(Message("pod-event", "FailedScheduling", condition["message"], _ref(pod)))
-    return found
+    return [part for message in found for part in _that_count(message)]
+
+
+def _that_count(message: Message) -> list[Message]:
+    """The message; of the scheduler's sentence, the reasons of the nodes that came nearest to taking the pod.
+
+    "1 node(s) had untolerated taint(s), 2 Insufficient cpu": a node is counted for what refuses it first, so those for
+    whose resources the pod is too big have no such taint, and the taint of the other one is not what the pod waits for.
+    """
+    whole = _NODES.match(message.text) if message.reason == "FailedScheduling" else None
+    if whole is None:
+        return [message]
+    reasons = _NEXT_REASON.split(whole[1])
+    farthest = max(_came_to(r) for r in reasons)
+    return [replace(message, text=r) for r in reasons if _came_to(r) == farthest]
+
+
+def _came_to(reason: str) -> int:
+    """How far the nodes came that are refused for this reason: beyond all of NODE_REASONS, or to one of them."""
+    return next((i for i, says in enumerate(NODE_REASONS) if says.search(reason)), len(NODE_REASONS))
 
 
 def _is_present(event: dict[str, Any], attempt: Attempt) -> bool:
@@ -139,11 +174,22 @@ def _is_present(event: dict[str, Any], attempt: Attempt) -> bool:
         return not attempt.scheduled
     if reason in MOUNT_REASONS:
         return not attempt.mounted
-    if reason in ("Failed", "BackOff", "InspectFailed"):
+    if reason in CONTAINER_REASONS:
         return attempt.mounted and not attempt.ready and not (attempt.ran and reason == "BackOff")
     if reason in ("Unhealthy", "Killing", "Evicted", "FailedKillPod"):
         return not attempt.ready
     return False
+
+
+def _is_overcome(event: dict[str, Any], pod: dict[str, Any]) -> bool:
+    """Whether the event tells that a container could not be made that was made since, and is not waiting again."""
+    name = _CONTAINER.search(str(event.get("involvedObject", {}).get("fieldPath") or ""))
+    if event.get("reason") not in CONTAINER_REASONS or name is None:
+        return False
+    keys = ("initContainerStatuses", "containerStatuses")
+    statuses = [s for key in keys for s in pod["status"].get(key) or [] if s["name"] == name[1]]
+    containers = [Container(s["name"], {}, s) for s in statuses]
+    return any(c.was_created and c.waiting_reason not in PULLING | CONFIGURING for c in containers)
 
 
 def _newest(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

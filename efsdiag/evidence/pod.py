@@ -17,7 +17,10 @@ OWNER_RESOURCES = {
     "DaemonSet": "daemonsets",
     "Job": "jobs",
 }
-WORKLOAD_RESOURCES = {kind.lower(): resource for kind, resource in OWNER_RESOURCES.items()}
+WORKLOAD_RESOURCES = {
+    **{kind.lower(): resource for kind, resource in OWNER_RESOURCES.items()},
+    "prometheus": "prometheuses",
+}
 
 
 def pod(read: Any, subject: Subject) -> dict[str, Any] | None:

@@ -10,17 +10,25 @@ from efsdiag.semantics.binding import EFS_DRIVER
 from efsdiag.semantics.claims import DEFAULT_CLASS, EBS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, efs_volume
 from efsdiag.semantics.containers import claim_volume_names
 
+OLD_DEFAULT_CLASS = "storageclass.beta.kubernetes.io/is-default-class"
 
-def claims(read: Any, subject: Subject, pod_spec: dict[str, Any] | None = None) -> tuple[Claim, ...]:
+
+def claims(read: Any, subject: Subject, pod_spec: dict[str, Any] | None = None) -> tuple[Claim, ...] | None:
     """The claims that the pod mounts, in the order of its volumes; or the one that was asked about.
+
+    Of a workload without a pod, those that are made for each pod (ephemeral volumes) are left out: they come with it.
+    Absent where there is neither a pod nor a template of one.
 
     Source:  kube:get persistentvolumeclaims, by name
     """
     if subject.kind == "persistentvolumeclaim":
         wanted = {"": subject.name}
+    elif pod_spec is None:
+        return None
     else:
-        wanted = claim_volume_names(pod_spec or {})
-        wanted = {v: c or f"{subject.name}-{v}" for v, c in wanted.items()}
+        has_pod = subject.kind == "pod"
+        named = claim_volume_names(pod_spec).items()
+        wanted = {v: c or f"{subject.name}-{v}" for v, c in named if c or has_pod}
     found = read.many(
         ("kube:get persistentvolumeclaims", {"namespace": subject.namespace, "name": name}) for name in wanted.values()
     )
@@ -94,11 +102,17 @@ def storage_classes(read: Any, unbound_claims: tuple[Claim, ...]) -> list[dict[s
 
 
 def default_classes(storage_classes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The classes marked as default, newest first: the newest one wins."""
-    marked = [c for c in storage_classes if (c["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"]
-    return sorted(
-        marked, key=lambda c: (c["metadata"].get("creationTimestamp", ""), c["metadata"]["name"]), reverse=True
-    )
+    """The classes marked as default, also with the annotation of old, newest first: the newest one wins.
+
+    Source:  Kubernetes v1.36 pkg/volume/util/storageclass.go (GetDefaultClass): of the same age, the first by name
+    """
+    marked = [
+        c
+        for c in storage_classes
+        if "true" in [(c["metadata"].get("annotations") or {}).get(a) for a in (DEFAULT_CLASS, OLD_DEFAULT_CLASS)]
+    ]
+    by_name = sorted(marked, key=lambda c: c["metadata"]["name"])
+    return sorted(by_name, key=lambda c: c["metadata"].get("creationTimestamp", ""), reverse=True)
 
 
 def provisionings(

@@ -103,7 +103,8 @@ def mount_ends(
 ) -> tuple[tuple[NodeEnd, TargetEnd], ...] | None:
     """For each EFS volume, the node's end and the mount target that it would use; absent where it has none.
 
-    A volume with the attribute mounttargetip uses the target of that address; all others the one in the node's zone.
+    A volume with the attribute mounttargetip uses the target of that address, one with the mount option az the target
+    in that zone, all others the one in the node's zone.
     """
     groups = mount_target_groups if isinstance(mount_target_groups, dict) else {}
     node = node_end(node_instance, subnets)
@@ -111,7 +112,11 @@ def mount_ends(
     for volume in efs_volumes:
         targets = [target_end(t, groups.get(t["MountTargetId"])) for t in mount_targets.get(volume.file_system) or []]
         address = volume.attributes.get("mounttargetip")
-        chosen = next((t for t in targets if t.ip == address), None) if address else target_for(node, targets)
+        zone = next((o.partition("=")[2] for o in volume.options if o.startswith("az=")), "")
+        # The name of a file system does not resolve to the mount targets of another VPC.
+        chosen = target_for(node, [t for t in targets if t.vpc_id == node.vpc_id])
+        if address or zone:
+            chosen = next((t for t in targets if (t.ip == address if address else t.zone == zone)), None)
         if chosen is not None:
             found.append((node, chosen))
     return tuple(dict.fromkeys(found)) or None

@@ -28,6 +28,7 @@ _KINDS = {
     "daemonset": "DaemonSet",
     "replicaset": "ReplicaSet",
     "job": "Job",
+    "prometheus": "Prometheus",
     "persistentvolumeclaim": "PersistentVolumeClaim",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from efsdiag.model import Ref, Verdict, failed, passed, unknown
+from efsdiag.model import Ref, Unread, Verdict, failed, passed, unknown
 from efsdiag.semantics.driver import CredentialPath
 from efsdiag.semantics.iam import Context, PolicyError, Principal, parse_policy, trusts
 from efsdiag.semantics.objects import instance_name
@@ -51,6 +51,22 @@ def judge_trust_in_service_account(role: Role, path: CredentialPath, issuer: str
     return failed("iam.irsa-trust-mismatch", says, Ref("Role", role.name), *decision.because)
 
 
+def judge_pod_identity(path: CredentialPath, associations: Any) -> Verdict:
+    """Whether EKS associates a role with the service account whose pod asks for one.
+
+    Shape:   associations are those of eks:ListPodIdentityAssociations, or `Unread`, or None without an EKS cluster.
+    """
+    if isinstance(associations, Unread) or associations is None:
+        why = associations.why if isinstance(associations, Unread) else "the EKS cluster is not known"
+        return unknown(why, getattr(associations, "grant", ""))
+    own = (path.namespace, path.service_account)
+    if any((a.get("namespace"), a.get("serviceAccount")) == own for a in associations):
+        return passed(f"EKS associates a role with service account {path.service_account}")
+    says = f"no Pod Identity association names service account {path.service_account} of {path.namespace}"
+    on = Ref("ServiceAccount", path.service_account, path.namespace)
+    return failed("iam.pod-identity-missing", says, on, f"associations of the cluster: {len(associations)}")
+
+
 def metadata_fault(instance: Mapping[str, Any], path: CredentialPath) -> Verdict | None:
     """Why the instance's own settings keep the pod from its metadata service; None where they do not."""
     options = instance.get("MetadataOptions") or {}
@@ -71,3 +87,18 @@ def metadata_fault(instance: Mapping[str, Any], path: CredentialPath) -> Verdict
             "iam.imds-hop-limit", says, on, "MetadataOptions.HttpTokens: required", "HttpPutResponseHopLimit: 1"
         )
     return None
+
+
+def judge_mount_credentials(
+    instance: Mapping[str, Any], association: Mapping[str, Any] | None, profile: Mapping[str, Any] | None
+) -> Verdict:
+    """Whether the instance hands credentials to the node plugin, which is on the host's network: one hop is enough."""
+    name, on = instance_name(dict(instance)), Ref("Instance", instance["InstanceId"])
+    if (instance.get("MetadataOptions") or {}).get("HttpEndpoint") == "disabled":
+        return failed("mount.iam-no-credentials", f"the metadata service of instance {name} is disabled", on)
+    if association is None:
+        return failed("mount.iam-no-credentials", f"instance {name} has no instance profile", on, "mountOptions: iam")
+    if not (profile or {}).get("Roles"):
+        says = f"the profile of instance {name} holds no role"
+        return failed("mount.iam-no-credentials", says, on, "mountOptions: iam")
+    return passed(f"instance {name} hands out credentials")
