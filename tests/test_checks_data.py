@@ -578,22 +578,3 @@ def test_a_running_process_that_is_not_ready_may_hang() -> None:
 def test_reads_and_writes_do_not_matter_before_the_mount() -> None:
     assert look("storage-answers", attempt=attempt("scheduled")).state is State.SKIP
     assert look("storage-answers", attempt=attempt("ready")).state is State.PASS
-
-
-@pytest.mark.parametrize(
-    ("message", "mode"),
-    [
-        (said("node-log", "", "nfs: server 127.0.0.1 not responding, still trying"), "mount.hang-existing"),
-        (said("log", "prometheus", "open /prometheus/server/wal: stale NFS file handle"), "mount.stale-handle"),
-    ],
-)
-def test_a_mount_that_nobody_serves_any_more_is_told_by_a_log(message: Any, mode: str) -> None:
-    verdict = judged("mount-alive", heard=heard(message))
-    assert (mode, True) in modes_of(verdict)
-
-
-def test_a_log_that_says_nothing_of_it_clears_the_mount_and_a_refused_one_does_not() -> None:
-    assert judged("mount-alive", heard=printed(STARTED)).state is State.PASS
-    assert judged("mount-alive", heard=heard()).state is State.WAITING
-    deaf = judged("mount-alive", heard=heard(unread={"log": unread("kube:log pods")}))
-    assert (deaf.state, deaf.grant) == (State.UNKNOWN, "allow get pods/log")

@@ -75,8 +75,9 @@ def data_owned(
         return waiting("the data directory is on no volume yet")
     on = Ref("PersistentVolume", data_volume["metadata"]["name"])
     access = data_access.access
-    if access is None or (access.why == "not-listed" and not _cannot_be_made(access, heard)):
-        return _by_log(LEAF, attempt, heard, on, data_access, data_directory, actor)
+    unlisted = access is not None and access.why == "not-listed"
+    if access is None or (unlisted and (data_access.gap or not _cannot_be_made(access, heard))):
+        return _by_log(LEAF, attempt, heard, on, data_access, data_directory, actor, "nfs" in data_volume["spec"])
     if access.why == "not-searchable":
         return waiting("the process cannot come to the data directory")
     if access.why:
@@ -119,6 +120,7 @@ def _by_log(
     data_access: DataAccess,
     data_directory: DataPath,
     actor: Any = None,
+    own_server: bool = False,
 ) -> Verdict:
     """Where no listing decides, what the program printed does: likely, not confirmed."""
     if not attempt.ran or heard is None:
@@ -135,8 +137,7 @@ def _by_log(
     shared = heard.of(mode)
     if shared and mode == LEAF:
         # The same words for an older file of another user, which is the rarer case.
-        enforced = isinstance(actor, Actor) and actor.said_by.startswith("access point")
-        likely = "permission.access-point-uid-mismatch" if enforced else LEAF
+        likely = _refused_as(actor, own_server)
         says = (
             f"{finding_of(shared[0], sure=False).says}; {_place(data_directory)}; the volume itself was not looked at"
         )
@@ -146,6 +147,16 @@ def _by_log(
     if "log" not in heard.unread and (heard.speaks("log") or attempt.ready):
         return passed("the program names no refused path")
     return unknown(data_access.why or "the volume's listing does not go so far", data_access.grant)
+
+
+def _refused_as(actor: Any, own_server: bool) -> str:
+    """The likeliest mode of a refusal that only the log shows, by whom the file system sees."""
+    if isinstance(actor, Actor) and actor.said_by.startswith("access point"):
+        return "permission.access-point-uid-mismatch"
+    if isinstance(actor, Actor) and actor.credentials.uid == 0:
+        # Nobody refuses root but a server to which root is nobody.
+        return "nfs.root-squash" if own_server else "permission.root-squash"
+    return LEAF
 
 
 def _place(data_directory: DataPath) -> str:

@@ -9,6 +9,7 @@ from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped,
 from efsdiag.semantics.admission import anonymous_refusal
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
+from efsdiag.semantics.handles import ACCESS_POINT
 from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, target_for
 
 
@@ -28,7 +29,9 @@ def file_system_exists(
         says = f"volume {foreign[0]} is marked crossaccount, and this account does not see {missing[0]}"
         return unknown(says, "look with credentials of the account that owns the file system")
     says = f"there is no file system {missing[0]} in this account and region"
-    return failed("efs.file-system-not-found", says, Ref("FileSystem", missing[0]), "FileSystemNotFound")
+    answers = isinstance(mount_targets, dict) and mount_targets.get(missing[0]) is not None
+    on = Ref("FileSystem", missing[0])
+    return failed("efs.file-system-not-found", says, on, "FileSystemNotFound", sure=not answers)
 
 
 def file_system_available(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:
@@ -159,7 +162,7 @@ def access_point_exists(
     access_point_arns: Any = UNREAD,
     heard: Heard | None = None,
 ) -> Verdict:
-    through = [v for v in efs_volumes if v.access_point and v.kind == "efs"]
+    through = [v for v in efs_volumes if ACCESS_POINT.fullmatch(v.access_point) and v.kind == "efs"]
     if not through:
         return skipped("no volume goes through an access point")
     if isinstance(access_points, Unread):

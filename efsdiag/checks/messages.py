@@ -48,4 +48,7 @@ def finding_of(sighted: Sighted, *, sure: bool) -> Finding:
 
 
 def _first_of_each(sighted: list[Sighted]) -> list[Sighted]:
-    return list({s.mode: s for s in reversed(sighted)}.values())[::-1]
+    found: dict[str, Sighted] = {}
+    for s in sighted:
+        found.setdefault(s.mode, s)
+    return list(found.values())

@@ -108,6 +108,8 @@ def actor(
     if through_access_point and isinstance(access_points, Unread):
         return Missing("actor", access_points.why, False, access_points.grant)
     point = (access_points or {}).get(through_access_point or "")
+    if through_access_point and point is None:
+        return Missing("actor", f"access point {through_access_point} was not found", True)
     identity = (point or {}).get("PosixUser")
     if identity:
         groups = frozenset(int(g) for g in identity.get("SecondaryGids") or [])
@@ -154,6 +156,8 @@ class DataAccess:
     """Files and directories inside that the process may not use."""
     squashed: bool
     """uid 0 is nobody to this file system."""
+    gap: bool = False
+    """The listing has a hole on the way: it lacks a directory, and has something below it."""
     why: str = ""
     grant: str = ""
 
@@ -172,10 +176,10 @@ def data_access(
     """
     if isinstance(actor, Unread) or actor is None:
         why = actor.why if isinstance(actor, Unread) else str(process_credentials[1])
-        return DataAccess(None, (), False, why, getattr(actor, "grant", "") or "state runAsUser in the pod")
+        return DataAccess(None, (), False, False, why, getattr(actor, "grant", "") or "state runAsUser in the pod")
     if isinstance(volume_listing, Unread) or volume_listing is None:
         why = getattr(volume_listing, "why", "") or "nobody has looked inside the volume"
-        return DataAccess(None, (), False, why, getattr(volume_listing, "grant", ""))
+        return DataAccess(None, (), False, False, why, getattr(volume_listing, "grant", ""))
     rights = client_rights if isinstance(client_rights, dict) else {}
     root_right = rights.get("elasticfilesystem:ClientRootAccess")
     squashed = actor.credentials.uid == 0 and root_right is not None and root_right.denied
@@ -183,4 +187,6 @@ def data_access(
     root = "/" + data_directory.sub_path
     access = access_to(actor.credentials, volume_listing.entries, data_directory.on_volume, root=root, **who)
     files = unwritable_files(actor.credentials, volume_listing.entries, data_directory.on_volume, **who)
-    return DataAccess(access, tuple(files), squashed)
+    beyond = f"{access.stops_at.rstrip('/')}/"
+    gap = access.why == "not-listed" and any(path.startswith(beyond) for path in volume_listing.entries)
+    return DataAccess(access, tuple(files), squashed, gap)

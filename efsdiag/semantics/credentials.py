@@ -96,8 +96,12 @@ def judge_mount_credentials(
     name, on = instance_name(dict(instance)), Ref("Instance", instance["InstanceId"])
     if (instance.get("MetadataOptions") or {}).get("HttpEndpoint") == "disabled":
         return failed("mount.iam-no-credentials", f"the metadata service of instance {name} is disabled", on)
+    if association is None and instance.get("IamInstanceProfile"):
+        return unknown(f"no association of instance {name} was found, but the instance says that it has a profile")
     if association is None:
         return failed("mount.iam-no-credentials", f"instance {name} has no instance profile", on, "mountOptions: iam")
+    if profile is None:
+        return unknown(f"the profile of instance {name} is associated, but was not found among the account's")
     if not (profile or {}).get("Roles"):
         says = f"the profile of instance {name} holds no role"
         return failed("mount.iam-no-credentials", says, on, "mountOptions: iam")

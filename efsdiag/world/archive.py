@@ -82,7 +82,8 @@ class Archive:
 
 
 WANTED = (
-    "a bundle is a folder or a .tar.gz with bundle.json, cluster-resources/ or aws/ in it; efsdiag why --record makes one"
+    "a bundle is a folder or a .tar.gz with bundle.json, cluster-resources/ or aws/ in it; "
+    "efsdiag why --record makes one"
 )
 MARKS = ("bundle.json", "cluster-resources/", "aws/")
 _EVIDENCE = (*MARKS, "reads.json", "volumes/", "cluster-info/")

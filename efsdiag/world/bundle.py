@@ -28,6 +28,9 @@ API_VERSION = "efsdiag/v1"
 KIND = "EvidenceBundle"
 
 
+AGAIN = "record it again with efsdiag why --record"
+
+
 class BundleSource:
     """Answers the queries of operations.READS from a folder or a tar archive; may be shared by threads.
 
@@ -71,7 +74,7 @@ class BundleSource:
             return self._replay(same)
         wider = self._reads.wider(query)
         if wider is None:
-            raise Unreadable(query, f"{query} was not recorded", "record it again with efsdiag why --record")
+            raise Unreadable(query, f"{query} was not recorded", AGAIN)
         return _narrowed(query, self._replay(wider))
 
     def close(self) -> None:
@@ -139,7 +142,7 @@ class BundleSource:
             return recorded.answer
         for file in recorded.files:
             if file not in self._documents:
-                raise Unreadable(recorded.query, f"{file} is not in the bundle", "record it again with efsdiag why --record")
+                raise Unreadable(recorded.query, f"{file} is not in the bundle", AGAIN)
         return self._look(recorded.query)
 
     def _volume(self, query: Query) -> Answer:
@@ -205,7 +208,7 @@ def _narrowed(query: Query, wider: Answer) -> Answer:
             return bundle_kube.narrowed(query, bundle_kube.list_of(wider, READS_FILE))
         return bundle_aws.narrowed(query, wider)
     except Malformed as fault:
-        raise Unreadable(query, str(fault), "record it again with efsdiag why --record") from fault
+        raise Unreadable(query, str(fault), AGAIN) from fault
 
 
 def _text(value: Any, *path: str) -> str | None:
