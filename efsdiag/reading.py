@@ -18,6 +18,9 @@ from efsdiag.semantics.instances import identities_of
 from efsdiag.semantics.objects import time_of
 from efsdiag.semantics.roles import Role
 
+SETTLED = ("associated", "associating", "disassociating")
+"""States of an association, from the one that counts to the one that goes."""
+
 
 def events_about(read: Any, thing: dict[str, Any]) -> list[dict[str, Any]]:
     """The events whose involvedObject is this object, by uid, oldest first."""
@@ -58,6 +61,7 @@ def _running_driver(workloads: list[dict[str, Any]] | None) -> dict[str, Any] | 
 
 
 def pods_of(read: Any, workload: dict[str, Any], field_selector: str = "") -> list[dict[str, Any]]:
+    """The pods that a workload's labels select, sorted by name. Source: kube:list pods."""
     labels = workload["spec"]["selector"].get("matchLabels") or {}
     found = read(
         "kube:list pods",
@@ -103,6 +107,7 @@ def find_instance(read: Any, node: dict[str, Any], csi_node: dict[str, Any] | No
 
 
 def path_of(read: Any, pod: dict[str, Any]) -> CredentialPath:
+    """How credentials reach a pod of the driver. Source: kube:get serviceaccounts."""
     account = read(
         "kube:get serviceaccounts",
         namespace=pod["metadata"]["namespace"],
@@ -112,14 +117,19 @@ def path_of(read: Any, pod: dict[str, Any]) -> CredentialPath:
 
 
 def association_of(read: Any, instance: dict[str, Any]) -> dict[str, Any] | None:
+    """The instance's profile association, the settled one first; None where it has none.
+
+    Source:  ec2:DescribeIamInstanceProfileAssociations, by instance
+    """
     own = instance["InstanceId"]
     answer = read("ec2:DescribeIamInstanceProfileAssociations", **{"Filter.instance-id": own})
     found = [a for a in (answer or {}).get("IamInstanceProfileAssociations", []) if a["InstanceId"] == own]
     live = [a for a in found if a.get("State") != "disassociated"]
-    return live[0] if live else None
+    return min(live, key=lambda a: SETTLED.index(a["State"]) if a.get("State") in SETTLED else 0, default=None)
 
 
 def profile_of(read: Any, association: dict[str, Any]) -> dict[str, Any] | None:
+    """The instance profile that an association names, with its roles. Source: iam:ListInstanceProfiles."""
     arn = association["IamInstanceProfile"]["Arn"]
     answer = read("iam:ListInstanceProfiles")
     return next((p for p in (answer or {}).get("InstanceProfiles", []) if p["Arn"] == arn), None)

@@ -1,7 +1,7 @@
 """A moto server whose world is built by ordinary boto3 calls from the aws/ answers of a bundle.
 
-moto chooses its own ids, so `AwsWorld.ids` maps the bundle's ids to them; whoever serves the bundle's Kubernetes objects
-beside it renames those. Every request that reaches the server is kept.
+moto chooses its own ids, so `AwsWorld.ids` maps the bundle's ids to them; whoever serves the bundle's Kubernetes
+objects beside it renames those. Every request that reaches the server is kept.
 """
 
 from __future__ import annotations
@@ -209,9 +209,7 @@ def _instances(world: AwsWorld, bundle: Path) -> None:
                 SubnetId=world.ids[instance["SubnetId"]],
                 PrivateIpAddress=instance["PrivateIpAddress"],
                 SecurityGroupIds=[world.ids[g["GroupId"]] for g in instance["SecurityGroups"]],
-                MetadataOptions={
-                    k: v for k, v in instance["MetadataOptions"].items() if k in ("HttpTokens", "HttpPutResponseHopLimit")
-                },
+                MetadataOptions={k: instance["MetadataOptions"][k] for k in ("HttpTokens", "HttpPutResponseHopLimit")},
             )["Instances"][0]["InstanceId"]
             world.ids[instance["InstanceId"]] = made
     associations = _read(bundle, "ec2/describe-iam-instance-profile-associations")

@@ -38,11 +38,11 @@ class Lab:
         """Exit code and report of `efsdiag why` on the lab's target."""
         namespace, kind, name = self.expect["target"].split("/")
         roads = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))] if live else []
-        command = [sys.executable, "-m", "efsdiag", "why", f"{kind}/{name}", "-n", namespace, "-o", "json", *roads, *more]
+        target = [f"{kind}/{name}", "-n", namespace, "-o", "json"]
+        command = [sys.executable, "-m", "efsdiag", "why", *target, *roads, *more]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        done = subprocess.run(
-            command, capture_output=True, text=True, env={**clean, **self.aws.environment, **environment}, timeout=120
-        )
+        env = {**clean, **self.aws.environment, **environment}
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout)
 

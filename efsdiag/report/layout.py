@@ -13,6 +13,7 @@ Item = tuple[Line, ...]
 
 
 def line(text: str, style: str = "") -> Line:
+    """A line of one piece."""
     return ((text, style),)
 
 
