@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from efsdiag.cli import main
 from efsdiag.investigate import Investigation, investigate
 from efsdiag.model import Subject
 from efsdiag.rules import Rulebook, load_rulebook
 from efsdiag.world.bundle import BundleSource
+
+# Machines are shared and slow: no example fails for the time it takes, and every run tries the same ones.
+settings.register_profile("efsdiag", deadline=None, derandomize=True)
+settings.load_profile("efsdiag")
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"

@@ -27,7 +27,7 @@ from values_aws import (
     volume,
 )
 
-from efsdiag.checks import data
+from efsdiag.checks import storage
 from efsdiag.model import State, Verdict
 
 ENDED = attempt("running", running=False)
@@ -552,7 +552,7 @@ def test_a_milestone_waits_for_the_process_and_for_its_words(milestone: str) -> 
     assert look(milestone, log='level=info msg="Starting Prometheus Server"').state is State.WAITING
 
 
-@pytest.mark.parametrize("milestone", [data.data_directory_writable, data.storage_open])
+@pytest.mark.parametrize("milestone", [storage.data_directory_writable, storage.storage_open])
 def test_a_milestone_does_not_apply_to_a_program_without_a_data_directory(milestone: Any) -> None:
     assert milestone(ENDED, container(), None, "").state is State.SKIP
 
