@@ -24,6 +24,7 @@ from values import (
     volume,
 )
 
+from efsdiag.checks.handle import mount_options_valid, transit_encrypted, volume_handle_valid
 from efsdiag.checks.volume import (
     claim_bound,
     claim_exists,
@@ -31,13 +32,10 @@ from efsdiag.checks.volume import (
     claim_volume_present,
     consumer_scheduled,
     default_class_exists,
-    mount_options_valid,
     one_default_class,
     provisioner_known,
     storage_class_exists,
-    transit_encrypted,
     volume_fits_claim,
-    volume_handle_valid,
     volume_mode_supported,
     volume_provisioned,
 )

@@ -23,9 +23,7 @@ from efsdiag.model import (
 )
 from efsdiag.semantics.binding import nearest_volumes
 from efsdiag.semantics.by_hand import is_for_a_volume_by_hand, what_is_amiss
-from efsdiag.semantics.claims import EBS_DRIVER, EFS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, ref_of_claim
-from efsdiag.semantics.driver import DriverVersion
-from efsdiag.semantics.handles import attribute_fault, handle_fault, option_fault
+from efsdiag.semantics.claims import EBS_DRIVER, EFS_DRIVER, IN_TREE_EBS, Claim, Provisioning, ref_of_claim
 from efsdiag.semantics.objects import ref_of, scheduler_message
 
 PROVISIONER_REASONS = ("Provisioning", "ProvisioningSucceeded")
@@ -292,57 +290,3 @@ def volume_mode_supported(efs_classes: tuple[Provisioning, ...]) -> Verdict:
 
 def _names(claims: tuple[Claim, ...]) -> str:
     return ", ".join(c.name for c in claims)
-
-
-def volume_handle_valid(efs_volumes: tuple[EfsVolume, ...], node_driver_version: Any = UNREAD) -> Verdict:
-    if not efs_volumes:
-        return skipped("the pod mounts no EFS volume")
-    version = node_driver_version if isinstance(node_driver_version, DriverVersion) else None
-    for volume in efs_volumes:
-        handle = _handle_of(volume)
-        on = Ref("PersistentVolume", volume.name)
-        fault = handle_fault(handle, version) or attribute_fault(volume.attributes, handle, volume.options, version)
-        if fault:
-            return failed(fault[0], f"volume {volume.name}: {fault[1]}", on, f"spec.csi.volumeHandle: {handle}")
-        # The kubelet asks for the first mode of the list.
-        if (volume.object["spec"].get("accessModes") or [""])[0] == "ReadOnlyMany":
-            says = f"volume {volume.name} has the access mode ReadOnlyMany first, which the driver refuses"
-            return failed("pv.access-mode-unsupported-by-driver", says, on, "spec.accessModes[0]: ReadOnlyMany")
-    open_to = [_handle_of(v) for v in efs_volumes if _depends_on_version(v)]
-    if open_to and isinstance(node_driver_version, Unread):
-        return unknown(f"whether the driver accepts {open_to[0]}: {node_driver_version.why}", node_driver_version.grant)
-    if open_to and version is not None and version.number is None:
-        return unknown(f"whether the driver accepts {open_to[0]}: its image tag {version.tag!r} is no version")
-    return passed("the node plugin accepts the handles")
-
-
-def _handle_of(volume: EfsVolume) -> str:
-    return str(volume.object["spec"]["csi"].get("volumeHandle", ""))
-
-
-def _depends_on_version(volume: EfsVolume) -> bool:
-    handle = _handle_of(volume)
-    return handle.startswith(("efs:", "s3files:")) or ".efs." in handle or "path" in volume.attributes
-
-
-def mount_options_valid(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
-    if not efs_volumes:
-        return skipped("the pod mounts no EFS volume")
-    for volume in efs_volumes:
-        fault = option_fault(volume.options, volume.tls, volume.kind)
-        if fault:
-            says = f"volume {volume.name}: {fault[1]}"
-            return failed(
-                fault[0], says, Ref("PersistentVolume", volume.name), f"mountOptions: {', '.join(volume.options)}"
-            )
-    return passed("the mount options agree")
-
-
-def transit_encrypted(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
-    if not efs_volumes:
-        return skipped("the pod mounts no EFS volume")
-    plain = [v for v in efs_volumes if not v.tls]
-    if not plain:
-        return passed("mounted with TLS")
-    says = f"volume {plain[0].name} is mounted without TLS"
-    return failed("mount.tls-disabled", says, Ref("PersistentVolume", plain[0].name), "encryptInTransit: false")
