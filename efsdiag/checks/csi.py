@@ -171,8 +171,10 @@ def controller_running(
     if controller_deployment is None:
         if _answers(efs_classes, heard):
             return unknown("no efs-csi-controller Deployment was found, but the provisioner speaks of the claim")
-        mode = "csi.driver-not-installed" if csi_driver is None else "csi.controller-not-running"
-        return failed(mode, "there is no efs-csi-controller Deployment", Ref("Deployment", "efs-csi-controller"))
+        gone = csi_driver is None
+        mode = "csi.driver-not-installed" if gone else "csi.controller-not-running"
+        on = Ref("Deployment", "efs-csi-controller")
+        return failed(mode, "there is no efs-csi-controller Deployment", on, sure=gone)
     ready = [p["metadata"]["name"] for p in controller_pods or [] if is_ready(p)]
     if ready:
         return passed(f"{', '.join(ready)} {'is' if len(ready) == 1 else 'are'} ready")

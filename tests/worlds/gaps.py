@@ -18,18 +18,6 @@ TRUE_THEN: dict[tuple[str, str], str] = {
 """(Mode, place) → the world without that object, in which that cause is the true one."""
 
 ABLATION_GAPS: dict[tuple[str, str], tuple[str, str]] = {
-    ("csi.controller-not-running", "cluster-resources/deployments#"): (
-        "iam.imds-hop-limit:metadata_answers_one_hop_far-dynamic",
-        "the controller's pods are there and its Lease is held, and only its Deployment is not in the list",
-    ),
-    ("pod.pvc-not-found", "cluster-resources/pvcs"): (
-        "helm.existing-claim-in-other-namespace:claim_is_in_another_namespace",
-        "where other namespaces were not read, that the claim is in one of them is not ruled out",
-    ),
-    ("pod.pvc-not-found", "cluster-resources/namespaces"): (
-        "helm.existing-claim-in-other-namespace:claim_is_in_another_namespace",
-        "where the namespaces were not read, that the claim is in one of them is not ruled out",
-    ),
     ("csi.node-daemonset-not-on-node", "cluster-resources/pods#"): (
         "csi.node-plugin-oom:node_plugin_is_killed_for_its_memory",
         "the DaemonSet's status counts a pod on every node, and one is not in the list",
