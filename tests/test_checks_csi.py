@@ -18,6 +18,9 @@ from values import (
     said,
     storage_class,
 )
+from worlds.base import healthy
+from worlds.look import diagnosis_of
+from worlds.world import Shape
 
 from efsdiag.checks.csi import (
     class_parameters_valid,
@@ -30,7 +33,7 @@ from efsdiag.checks.csi import (
     node_plugin_runs,
 )
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import Ref, State, Unread, Verdict
+from efsdiag.model import Ref, State, Status, Unread, Verdict
 from efsdiag.semantics.driver import DriverVersion
 
 VOLUMES = (efs_volume(),)
@@ -100,6 +103,7 @@ def test_driver_object_present_passes_and_skips() -> None:
 def test_driver_object_present_fails_where_the_object_is_gone_and_the_pods_are_there() -> None:
     verdict = driver_object_present(VOLUMES, None, DAEMONS, csi_node(), heard())
     assert modes(verdict) == ["csi.driver-object-missing"]
+    assert verdict.says == "the driver's pods exist, but there is no CSIDriver efs.csi.aws.com"
 
 
 def test_driver_object_present_fails_where_the_object_asks_for_an_attacher() -> None:
@@ -117,6 +121,7 @@ def test_driver_object_present_fails_where_nothing_of_the_driver_is_there(node: 
 def test_a_driver_that_the_node_knows_is_installed_whatever_runs_it() -> None:
     verdict = driver_object_present(VOLUMES, None, None, csi_node("efs.csi.aws.com"), heard())
     assert modes(verdict) == ["csi.driver-object-missing"]
+    assert verdict.says == "the node knows the driver, but there is no CSIDriver efs.csi.aws.com"
 
 
 def test_driver_object_present_is_unknown_where_its_pods_cannot_be_looked_for() -> None:
@@ -182,6 +187,7 @@ def test_node_plugin_on_node_fails_where_the_daemon_set_leaves_the_node_out() ->
     verdict = on_node([])
     assert modes(verdict) == ["csi.node-daemonset-not-on-node"]
     assert verdict.says == f"no pod of efs-csi-node stands on {NODE}; it wants 2 nodes in all"
+    assert verdict.findings[0].proof == ("tolerations: none", "nodeSelector: none")
 
 
 @pytest.mark.parametrize(("driver", "sure"), [(None, True), (DRIVER, False), (Unread("no"), False)])
@@ -443,3 +449,27 @@ def test_driver_current_knows_the_versions_with_regressions(number: Any, state: 
     verdict = driver_current(DriverVersion(tag, number), SETTINGS)
     assert verdict.state is state
     assert state is not State.FAIL or modes(verdict) == ["csi.driver-outdated"]
+
+
+# ---- in a whole world
+
+
+def test_a_controller_that_is_down_is_latent_while_the_claim_is_bound() -> None:
+    world = healthy(Shape(storage="dynamic"))
+    for gone in world.driver_pods("efs-csi-controller"):
+        world.remove("pods", gone)
+    world.controller["spec"]["replicas"] = 0
+    diagnosis = diagnosis_of(world)
+    assert diagnosis.status is Status.HEALTHY
+    latent = {f.finding.mode: f.cleared_by for f in diagnosis.latent}
+    assert latent["csi.controller-not-running"] == ("volume-provisioned",)
+
+
+def test_a_node_plugin_that_is_down_is_latent_once_the_volumes_are_mounted() -> None:
+    world = healthy(Shape(storage="static"))
+    for status in world.node_plugin["status"]["containerStatuses"]:
+        status |= CRASHES
+    world.node_plugin["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    diagnosis = diagnosis_of(world)
+    assert diagnosis.status is Status.HEALTHY
+    assert "csi.node-plugin-crash" in {f.finding.mode for f in diagnosis.latent}

@@ -132,6 +132,12 @@ def test_pod_exists_fails_with_the_quota_that_refused_the_pod() -> None:
     assert "exceeded quota: team" in verdict.says
 
 
+def test_pod_exists_names_the_quota_among_other_refusals() -> None:
+    other = said("owner-event", "FailedCreate", 'Error creating: admission webhook "x" denied the request')
+    quota = said("owner-event", "FailedCreate", "exceeded quota: team, requested: a=1, used: a=1, limited: a=1")
+    assert modes(pod_exists(subject("deployment"), None, workload(), heard(other, quota))) == ["pod.quota-exceeded"]
+
+
 def test_pod_exists_fails_with_the_refusal_that_the_event_names() -> None:
     text = 'Error creating: pods "x" is forbidden: violates PodSecurity "restricted:latest": seccompProfile'
     verdict = pod_exists(subject("deployment"), None, workload(), heard(said("owner-event", "FailedCreate", text)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from values import (
     FILE_SYSTEM,
     NAME,
     Object,
+    World,
     claim,
     efs_volume,
     heard,
@@ -23,6 +25,10 @@ from values import (
     subject,
     volume,
 )
+from worlds.base import healthy
+from worlds.look import diagnosis_of
+from worlds.stages import unbound
+from worlds.world import Shape
 
 from efsdiag.checks.handle import mount_options_valid, transit_encrypted, volume_handle_valid
 from efsdiag.checks.volume import (
@@ -39,10 +45,13 @@ from efsdiag.checks.volume import (
     volume_mode_supported,
     volume_provisioned,
 )
-from efsdiag.model import State, Unread, Verdict
+from efsdiag.investigate import investigate
+from efsdiag.model import State, Status, Unread, Verdict
+from efsdiag.rules import Rulebook
 from efsdiag.semantics.claims import SELECTED_NODE, Claim, Provisioning
 from efsdiag.semantics.driver import DriverVersion
 
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 LATER = storage_class(volumeBindingMode="WaitForFirstConsumer")
 V3 = DriverVersion("v3.0.0", (3, 0, 0))
 V2 = DriverVersion("v2.1.0", (2, 1, 0))
@@ -165,6 +174,8 @@ def test_claim_bound_fails_for_a_claim_that_stays_pending() -> None:
     verdict = claim_bound((claim(),), (by_hand(claim()),))
     assert modes(verdict) == ["pod.unbound-immediate-pvc"]
     assert verdict.says == f"claim {CLAIM} is Pending"
+    lost = claim(bound_to="gone", phase="Lost")
+    assert claim_bound((lost,), (by_hand(lost),)).says == f"claim {CLAIM} is Lost"
 
 
 def test_claim_bound_waits_for_a_first_consumer_which_is_normal() -> None:
@@ -585,3 +596,41 @@ def test_transit_encrypted_passes_skips_and_fails() -> None:
 
 def test_what_was_asked_about_is_named_where_no_workload_is_known() -> None:
     assert str(claim_exists(subject(), (claim(exists=False),)).findings[0].object) == f"Pod/monitoring/{NAME}"
+
+
+# ---- in a whole world
+
+
+def test_a_claim_that_waits_for_its_first_consumer_is_healthy(rulebook: Rulebook) -> None:
+    local = storage_class("local-path", "rancher.io/local-path", volumeBindingMode="WaitForFirstConsumer")
+    world = World(wants("local-path").object or {}, local)
+    diagnosis = investigate(rulebook, world, subject("persistentvolumeclaim", CLAIM), NOW, strict=True).diagnosis
+    assert diagnosis.status is Status.HEALTHY
+    assert diagnosis.verdicts["claim-bound"].state is State.WAITING
+    assert not diagnosis.causes
+
+
+def test_a_pod_that_names_its_node_itself_is_why_its_claim_waits_for_ever() -> None:
+    world = healthy(Shape(storage="dynamic"))
+    name = world.node["metadata"]["name"]
+    unbound(world, "WaitForFirstConsumer", "waiting for first consumer to be created before binding")
+    world.get("storageclasses", "efs-sc")["volumeBindingMode"] = "WaitForFirstConsumer"
+    world.pod["spec"]["nodeName"] = name
+    world.pod["status"] = {"phase": "Pending", "startTime": "2026-11-21T00:00:00Z"}
+    diagnosis = diagnosis_of(world)
+    assert [(c.check, c.finding.mode) for c in diagnosis.causes] == [
+        ("consumer-scheduled", "pvc.waiting-first-consumer")
+    ]
+    assert not diagnosis.causes[0].confirmed
+
+
+def test_volumes_that_nobody_needs_are_not_blamed_for_a_pod_that_runs() -> None:
+    world = healthy(Shape(storage="static"))
+    for volume_name, phase in (("left", "Released"), ("small", "Available")):
+        spare = volume(volume_name, phase=phase, capacity={"storage": "1Gi"})
+        if phase == "Released":
+            spare["spec"]["claimRef"] = BOUND_TO_OTHER
+        world.all("persistentvolumes").append(spare)
+    diagnosis = diagnosis_of(world)
+    assert diagnosis.status is Status.HEALTHY
+    assert not {"pv.released", "pvc.capacity-exceeds-pv"} & {f.finding.mode for f in diagnosis.latent}
