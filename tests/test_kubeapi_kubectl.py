@@ -295,7 +295,12 @@ def test_kubectl_applies_twice_on_either_side_and_the_second_changes_nothing(kub
 
 def test_kubectl_keeps_nothing_of_a_dry_run(kubectl: Kubectl) -> None:
     given = json.dumps(DEPLOYMENT)
-    shown = kubectl("create", "--validate=false", "--dry-run=server", "-o", "name", "-f", "-", given=given)
+    arguments = ("create", "--validate=false", "--dry-run=server", "-o", "name", "-f", "-")
+    tried = kubectl.run(*arguments, given=given)
+    if "failed to download openapi" in tried.stderr:
+        pytest.skip("this kubectl (before 1.27) asks for an OpenAPI document first, which this server does not have")
+    kubectl.api.requests.clear()
+    shown = kubectl(*arguments, given=given)
     assert shown == "deployment.apps/web\n"
     assert kubectl.api.object("deployments", "web", "monitoring") is None
     assert [request.dry_run for request in kubectl.api.mutations] == [True]

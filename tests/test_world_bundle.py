@@ -572,7 +572,7 @@ def test_what_is_inside_a_volume_is_read_by_the_volumes_name(bundle):
     assert source(read_of("volume:entries", persistentVolume="pv-1")) == inside
     assert refusal(source, "volume:entries", persistentVolume="pv-2") == (
         "nobody has looked inside the volume",
-        "efsdiag probe or a volume listing volumes/pv-2.json",
+        "a listing of the volume in volumes/pv-2.json",
     )
 
 

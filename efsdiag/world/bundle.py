@@ -149,14 +149,14 @@ class BundleSource:
         name = query.get("persistentVolume")
         file = next((f for f in (volume_file(name), f"volumes/{name}.json") if f in self._documents), None)
         if file is None:
-            grant = f"efsdiag probe or a volume listing {volume_file(name)}"
+            grant = f"a listing of the volume in {volume_file(name)}"
             raise Unreadable(query, "nobody has looked inside the volume", grant)
         try:
             found = self._documents.mapping(file)
             if not isinstance(found.get("entries"), list):
                 raise Malformed(f"{file}:1 has {kind_of(found.get('entries'))} as entries, wanted is a list")
         except Malformed as fault:
-            raise Unreadable(query, str(fault), f"write {file} again, e.g. with efsdiag probe") from fault
+            raise Unreadable(query, str(fault), f"write {file} again") from fault
         return found
 
     def _manifest(self) -> Mapping[str, Any]:
