@@ -90,6 +90,8 @@ _NARROW = {
 }
 _ESCAPES = re.compile(r"\\[nrt]")
 _BLANKS = re.compile(r"[^\S\n]+")
+_LOGGER = re.compile(r'" logger="\w+"$')
+"""What klog writes after an error that it quotes."""
 
 
 def recognise(text: str, where: str, reason: str = "") -> tuple[Sighting, ...]:
@@ -184,7 +186,7 @@ def _quote(plain: str, match: _Match) -> str:
     line = plain[begin : end if end >= 0 else len(plain)]
     if match.start - begin > 200:
         line = plain[match.start : match.start + 300]
-    return line.strip()[:300]
+    return _LOGGER.sub("", line.strip())[:300]
 
 
 @cache

@@ -186,7 +186,10 @@ def test_process_started_passes_waits_and_fails_without_naming_a_cause() -> None
     assert process_started(attempt("created"), container(state=CREATING)).state is State.WAITING
     verdict = process_started(attempt("created"), container(state=waits("RunContainerError", "exec: not found")))
     assert [f.mode for f in verdict.findings] == [""]
-    assert verdict.says == "prometheus: exec: not found"
+    assert verdict.says == "the process of prometheus could not be executed: exec: not found"
+    ended = {"reason": "StartError", "message": 'exec: "prom": no such file', "exitCode": 128}
+    crashing = container(state=waits("CrashLoopBackOff", "back-off"), last=ended)
+    assert process_started(attempt("created"), crashing).state is State.FAIL
 
 
 # ---- memory

@@ -242,6 +242,12 @@ def test_an_annotation_that_the_pod_was_created_without_fails() -> None:
 
 def test_a_cluster_of_ones_own_needs_no_role_of_a_service_account() -> None:
     assert iam.service_account_has_role(INSTANCE_PATH, None, None, None).state is State.SKIP
+    left_over = credentials_via(annotated=ROLE_ARN)
+    assert iam.service_account_has_role(left_over, None, None, None).state is State.SKIP
+
+
+def test_an_annotation_is_not_judged_while_nobody_knows_whether_the_cluster_is_eks() -> None:
+    assert iam.service_account_has_role(credentials_via(annotated=ROLE_ARN)).state is State.UNKNOWN
 
 
 def test_on_eks_a_node_role_that_may_use_efs_will_do() -> None:

@@ -118,6 +118,13 @@ def test_an_unknown_place_is_refused_with_the_nearest_one() -> None:
         recognise("so", "pod-evnet")
 
 
+def test_what_klog_writes_after_an_error_is_no_part_of_it() -> None:
+    error = "get identity: get credentials: failed to refresh cached credentials, no EC2 IMDS role found"
+    line = f'E0925 18:49:21.293634 1 controller.go:974] "Unhandled Error" err="{error}" logger="UnhandledError"'
+    heard = recognise(line, "provisioner-log")
+    assert [s.quote.endswith(error) for s in heard if s.mode == "csi.no-credentials"] == [True]
+
+
 def test_a_symptom_or_a_risk_is_never_specific() -> None:
     kinds = {
         MODES[s.mode].kind for m, sign in SIGNS for s in recognise(filled(sign["text"]), sign["where"]) if s.specific

@@ -14,6 +14,9 @@ from efsdiag.semantics.statuses import Container
 LONGEST_START = timedelta(minutes=15)
 """So long the startup probe of the Prometheus operator waits for a start that reads much data."""
 
+NEVER_EXECUTED = ("StartError", "ContainerCannotRun")
+"""How a container ends whose process the runtime could not execute."""
+
 
 def config_volumes_present(
     pod: dict[str, Any],
@@ -113,8 +116,10 @@ def container_created(attempt: Attempt, main_container: Container) -> Verdict:
 def process_started(attempt: Attempt, main_container: Container) -> Verdict:
     if attempt.ran:
         return passed(f"the process of {main_container.name} was executed")
-    if main_container.waiting_reason == "RunContainerError":
-        return failed("", f"{main_container.name}: {main_container.waiting_message}", None)
+    ended = main_container.last_terminated or {}
+    if main_container.waiting_reason == "RunContainerError" or ended.get("reason") in NEVER_EXECUTED:
+        message = " ".join((main_container.waiting_message or str(ended.get("message", ""))).split())[:300]
+        return failed("", f"the process of {main_container.name} could not be executed: {message}", None, message)
     return waiting("the container was not started")
 
 

@@ -102,8 +102,7 @@ def instance_metadata_reachable(
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(path.via.value))
-    answered = heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials"))
-    if answered:
+    if heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials")):
         return passed("the metadata service answered the controller (404: no role there)")
     if refused := _refused(controller_instance):
         return refused
@@ -138,6 +137,10 @@ def service_account_has_role(
         return judge_pod_identity(path, pod_identity_associations)
     if path.via is not Via.INSTANCE:
         return passed(f"the controller's credentials are {path.via.value}")
+    if refused := _refused(eks_cluster_name):
+        return refused
+    if eks_cluster_name is None:
+        return skipped("the cluster is not EKS: the driver takes the role of its instance")
     if path.annotated:
         says = (
             f"service account {path.service_account} names role {path.annotated.rpartition('/')[2]}, but {path.pod} "
@@ -146,9 +149,7 @@ def service_account_has_role(
         return failed(
             "iam.irsa-pod-not-restarted", says, on, f"annotation {path.annotated}", "env AWS_ROLE_ARN: absent"
         )
-    if eks_cluster_name is None:
-        return skipped("the cluster is not EKS: the driver takes the role of its instance")
-    if refused := _refused(eks_cluster_name, controller_role, controller_association):
+    if refused := _refused(controller_role, controller_association):
         return refused
     if controller_role is not None and may_use_efs(controller_role, ANY_FILE_SYSTEM):
         return passed("the controller uses the role of its node, which may use EFS")
@@ -198,14 +199,14 @@ def controller_has_credentials(
 ) -> Verdict:
     if heard is None:
         return waiting("nobody said so")
-    none = heard.of("csi.no-credentials")
+    said = heard.of("csi.no-credentials", "csi.access-denied")
+    if not said:
+        return waiting("nothing says whether the controller has credentials")
+    newest = said[-1]
+    if newest.mode == "csi.access-denied":
+        return passed("AWS knew who asked, and refused", newest.line)
     claim = Ref("PersistentVolumeClaim", provisionings[0].claim.name, provisionings[0].claim.namespace)
-    if none:
-        return failed("csi.no-credentials", f"the controller finds no credentials: {none[0].line}", claim, sure=False)
-    denied = heard.of("csi.access-denied")
-    if denied:
-        return passed("AWS knew who asked, and refused", denied[0].line)
-    return waiting("nothing says whether the controller has credentials")
+    return failed("csi.no-credentials", f"the controller finds no credentials: {newest.line}", claim, sure=False)
 
 
 def policy_allows_driver(
