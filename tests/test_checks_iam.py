@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from values import claim, heard, node, provisioning, said, storage_class
+from values import CLAIM_REF, claim, heard, node, provisioning, said, storage_class
 from values_aws import (
     ACCESS_DENIED,
     ACCOUNT,
@@ -399,6 +399,14 @@ def test_no_credentials_is_what_the_claim_says_of_the_controller() -> None:
 
 def test_a_refusal_by_aws_proves_credentials() -> None:
     assert iam.controller_has_credentials(True, EFS_CLASS, provisioning_failed(ACCESS_DENIED)).state is State.PASS
+
+
+def test_the_newest_message_says_whether_the_controller_has_credentials() -> None:
+    none, denied = (said("claim-event", "ProvisioningFailed", text, CLAIM_REF) for text in (NO_ROLE_404, ACCESS_DENIED))
+    mended = iam.controller_has_credentials(True, EFS_CLASS, heard(none, denied))
+    assert mended.state is State.PASS
+    lost = iam.controller_has_credentials(True, EFS_CLASS, heard(denied, none))
+    assert modes_of(lost) == [("csi.no-credentials", False)]
 
 
 def test_nothing_said_proves_nothing_about_credentials() -> None:
