@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from efsdiag.model import Check
 
 
 def behind(checks: Mapping[str, Check], target: str) -> dict[str, Check]:
     """The target and every check that could keep it from coming true, by id."""
-    found = {target}
-    todo = [target]
-    while todo:
-        blocked = todo.pop()
-        new = {id_ for id_, check in checks.items() if blocked in check.blocks} - found
+    return {id_: checks[id_] for id_ in sorted(ids_behind({c.id: c.blocks for c in checks.values()}, target))}
+
+
+def ids_behind(blocks: Mapping[str, Collection[str]], target: str) -> set[str]:
+    """The same as ids alone; `blocks` says what each check blocks."""
+    found: set[str] = set()
+    new = {target}
+    while new:
         found |= new
-        todo += new
-    return {id_: checks[id_] for id_ in sorted(found)}
+        new = {id_ for id_, blocked in blocks.items() if new.intersection(blocked)} - found
+    return found
 
 
 def as_text(checks: Mapping[str, Check]) -> str:

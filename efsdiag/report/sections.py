@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from efsdiag.report.graph import ids_behind
 from efsdiag.report.layout import Item, Line, Section, line
 from efsdiag.report.text import ascii_of, clipped, safe, width_of, wrapped
 
@@ -132,10 +133,10 @@ class Page:
         for entry in self.report["ruledOut"]:
             groups.setdefault(self._shown_by(entry), []).append(entry["check"])
         own = groups.pop("", [])
-        items = [
-            tuple(self._listing(f"{by} holds, so not:", checks))
-            for by, checks in sorted(groups.items(), key=lambda g: (-len(g[1]), -self._behind(g[0]), g[0]))
-        ]
+        blocks = {id_: check["blocks"] for id_, check in self.checks.items()}
+        # The more checks lie behind one, the further the pod has come that passes it.
+        order = sorted(groups.items(), key=lambda g: (-len(g[1]), -len(ids_behind(blocks, g[0])), g[0]))
+        items = [tuple(self._listing(f"{by} holds, so not:", checks)) for by, checks in order]
         if own:
             items.append(tuple(self._listing("seen to hold:", own)))
         return Section(line("RULED OUT", "title"), items)
@@ -149,15 +150,6 @@ class Page:
             if self.checks[b]["milestone"] and self.checks[b]["state"] == "pass"
         ]
         return str((others or reached or [""])[0])
-
-    def _behind(self, id_: str) -> int:
-        """How many checks lie behind one: the more, the further the pod has come that passes it."""
-        behind: set[str] = set()
-        found = {id_}
-        while found - behind:
-            behind |= found
-            found = {c for c, check in self.checks.items() if behind.intersection(check["blocks"])}
-        return len(behind)
 
     def _listing(self, text: str, checks: Sequence[str]) -> list[Line]:
         """A sentence and as many names as fit into two lines (all of them with -v)."""
