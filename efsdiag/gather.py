@@ -160,14 +160,14 @@ class Gather:
 
     def _closure(self, names: Iterable[str]) -> list[str]:
         seen: dict[str, None] = {}
-        todo = list(names)
-        while todo:
-            name = todo.pop()
+        unvisited = list(names)
+        while unvisited:
+            name = unvisited.pop()
             if name in seen:
                 continue
             seen[name] = None
             if name in self._functions:
-                todo.extend(p for p, _ in parameters_of(self._functions[name]))
+                unvisited.extend(p for p, _ in parameters_of(self._functions[name]))
         return list(seen)
 
 
