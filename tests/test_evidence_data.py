@@ -13,6 +13,7 @@ from values_aws import (
     CLIENT,
     FS,
     World,
+    absent,
     access_point,
     container_of,
     data_pod,
@@ -22,6 +23,7 @@ from values_aws import (
     made,
     role,
     statement,
+    value,
     volume,
 )
 
@@ -29,16 +31,6 @@ from efsdiag.model import Evidence, Missing
 from efsdiag.semantics.posix import Credentials
 
 THROUGH = volume(f"{FS}::{AP}")
-
-
-def value(evidence: Evidence | Missing) -> Any:
-    assert isinstance(evidence, Evidence), evidence
-    return evidence.value
-
-
-def absent(evidence: Evidence | Missing) -> bool:
-    assert isinstance(evidence, Missing), evidence
-    return evidence.absent
 
 
 def about(pod: dict[str, Any], on: Any = None, **others: Any) -> dict[str, Any]:

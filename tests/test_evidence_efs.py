@@ -6,17 +6,12 @@ from typing import Any
 
 import pytest
 from values import claim, efs_volume, node, provisioning, storage_class
-from values_aws import AP, AP_ARN, FS, World, access_point, file_system, made, mount_target, volume
+from values_aws import AP, AP_ARN, FS, World, access_point, file_system, made, mount_target, value, volume
 
-from efsdiag.model import Evidence, Missing, Query
+from efsdiag.model import Missing, Query
 
 OTHER = "fs-0fffffffffffffff0"
 BOTH = (FS, OTHER)
-
-
-def value(evidence: Evidence | Missing) -> Any:
-    assert isinstance(evidence, Evidence), evidence
-    return evidence.value
 
 
 def known(answer: Any) -> Any:

@@ -11,6 +11,7 @@ from values_aws import (
     DRIVER_ROLE,
     INSTANCE,
     World,
+    absent,
     association,
     credentials_via,
     instance,
@@ -19,6 +20,7 @@ from values_aws import (
     profile,
     role,
     statement,
+    value,
     volume,
 )
 
@@ -28,16 +30,6 @@ from efsdiag.semantics.roles import Role
 
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/efs-driver"
 ACCOUNT_OF_POD = {"metadata": {"name": "efs-csi-controller-sa"}}
-
-
-def value(evidence: Evidence | Missing) -> Any:
-    assert isinstance(evidence, Evidence), evidence
-    return evidence.value
-
-
-def absent(evidence: Evidence | Missing) -> bool:
-    assert isinstance(evidence, Missing), evidence
-    return evidence.absent
 
 
 def controller(*env: str, host_network: bool = False) -> dict[str, Any]:

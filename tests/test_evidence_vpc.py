@@ -8,6 +8,7 @@ import pytest
 from values_aws import (
     FS,
     World,
+    absent,
     instance,
     made,
     mount_target,
@@ -15,6 +16,7 @@ from values_aws import (
     route_table,
     security_group,
     unread,
+    value,
     volume,
 )
 
@@ -25,16 +27,6 @@ from efsdiag.semantics.hops import HopState
 BOTH_TARGETS = {FS: [mount_target(), mount_target("fsmt-b", ip="10.0.3.50", zone="us-east-1b", zone_id="use1-az2")]}
 ENDS = ((node_end(instance()), target_end(mount_target(), ("sg-efs",))),)
 PEERED = ((node_end(instance()), target_end(mount_target(vpc="vpc-2"), ("sg-efs",))),)
-
-
-def value(evidence: Evidence | Missing) -> Any:
-    assert isinstance(evidence, Evidence), evidence
-    return evidence.value
-
-
-def absent(evidence: Evidence | Missing) -> bool:
-    assert isinstance(evidence, Missing), evidence
-    return evidence.absent
 
 
 def test_the_vpc_is_that_of_the_pods_node() -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from worlds.account import DRIVER_POLICY
 
 from efsdiag.semantics.iam import (
     ANONYMOUS,
@@ -40,39 +41,6 @@ MOUNT, WRITE, ROOT = NODE_ACTIONS
 CLOSED = Context(closed=True)
 OPEN = Context()
 
-EXAMPLE_OF_THE_DRIVER = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": [
-                "elasticfilesystem:DescribeAccessPoints",
-                "elasticfilesystem:DescribeFileSystems",
-                "elasticfilesystem:DescribeMountTargets",
-                "ec2:DescribeAvailabilityZones",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["elasticfilesystem:CreateAccessPoint"],
-            "Resource": "*",
-            "Condition": {"StringLike": {"aws:RequestTag/efs.csi.aws.com/cluster": "true"}},
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["elasticfilesystem:TagResource"],
-            "Resource": "*",
-            "Condition": {"StringLike": {"aws:ResourceTag/efs.csi.aws.com/cluster": "true"}},
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["elasticfilesystem:DeleteAccessPoint"],
-            "Resource": "*",
-            "Condition": {"StringEquals": {"aws:ResourceTag/efs.csi.aws.com/cluster": "true"}},
-        },
-    ],
-}
 MANAGED_TAGS = {
     "ForAllValues:StringEquals": {"aws:TagKeys": "efs.csi.aws.com/cluster"},
     "Null": {"aws:RequestTag/efs.csi.aws.com/cluster": "false"},
@@ -80,7 +48,7 @@ MANAGED_TAGS = {
 MANAGED = {
     "Version": "2012-10-17",
     "Statement": [
-        {"Sid": "AllowDescribe", **EXAMPLE_OF_THE_DRIVER["Statement"][0]},  # type: ignore[dict-item]
+        {"Sid": "AllowDescribe", **DRIVER_POLICY["Statement"][0]},
         {
             "Sid": "AllowCreateAccessPoint",
             "Effect": "Allow",
@@ -563,7 +531,7 @@ def test_a_statement_out_of_place_decides_nothing() -> None:
 
 
 def test_the_example_policy_of_the_driver_allows_all_that_its_controller_asks() -> None:
-    decisions = controller(EXAMPLE_OF_THE_DRIVER)
+    decisions = controller(DRIVER_POLICY)
     assert set(decisions) == set(CONTROLLER_ACTIONS)
     assert {action for action, decision in decisions.items() if not decision.allowed} == set()
     assert decisions["elasticfilesystem:CreateAccessPoint"].matched == (("efs-csi-driver", 1),)
@@ -595,11 +563,11 @@ def test_extra_tags_of_the_controller_are_refused_by_the_managed_policy() -> Non
 
 
 def test_extra_tags_of_the_controller_pass_the_example_policy() -> None:
-    assert all(d.allowed for d in controller(EXAMPLE_OF_THE_DRIVER, tags={"team": "data"}).values())
+    assert all(d.allowed for d in controller(DRIVER_POLICY, tags={"team": "data"}).values())
 
 
 def test_a_class_without_tagging_is_refused_by_a_policy_that_wants_the_cluster_tag() -> None:
-    decisions = controller(EXAMPLE_OF_THE_DRIVER, tagging=False)
+    decisions = controller(DRIVER_POLICY, tagging=False)
     assert "elasticfilesystem:TagResource" not in decisions
     assert decisions["elasticfilesystem:CreateAccessPoint"].near_misses == (
         NearMiss("efs-csi-driver", 1, Part.CONDITION, ("aws:RequestTag/efs.csi.aws.com/cluster",)),
@@ -608,8 +576,8 @@ def test_a_class_without_tagging_is_refused_by_a_policy_that_wants_the_cluster_t
 
 def test_an_old_copy_of_the_policy_lacks_tagging() -> None:
     old = {
-        **EXAMPLE_OF_THE_DRIVER,
-        "Statement": [s for i, s in enumerate(EXAMPLE_OF_THE_DRIVER["Statement"]) if i != 2],
+        **DRIVER_POLICY,
+        "Statement": [s for i, s in enumerate(DRIVER_POLICY["Statement"]) if i != 2],
     }
     decisions = controller(old)
     refused = {action: decision.reason for action, decision in decisions.items() if not decision.allowed}

@@ -79,6 +79,18 @@ def made(evidence: str, world: Callable[[Query], Any], **given: Any) -> Evidence
     return Gather(RULEBOOK.evidence, world, given, strict=True)(evidence)
 
 
+def value(evidence: Evidence | Missing) -> Any:
+    """The value of an evidence that was made."""
+    assert isinstance(evidence, Evidence), evidence
+    return evidence.value
+
+
+def absent(evidence: Evidence | Missing) -> bool:
+    """Whether what a missing evidence inspects does not exist, and not that it could not be read."""
+    assert isinstance(evidence, Missing), evidence
+    return evidence.absent
+
+
 def unread(operation: str) -> Unread:
     """What a function gets in place of an evidence that could not be read."""
     return Unread(f"{operation} was refused", f"allow {READS[operation].permission}")
