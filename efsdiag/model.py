@@ -14,7 +14,7 @@ Answer: TypeAlias = Any
 """What a source returns: the raw JSON of the vendor (dict, list or str), or None for "does not exist"."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Query:
     """One read of Kubernetes, AWS or a volume, as data.
 
@@ -32,6 +32,10 @@ class Query:
         """The parameter as one string; `default` where the query does not have it."""
         value = dict(self.parameters).get(name, default)
         return value if isinstance(value, str) else ",".join(value)
+
+    def __lt__(self, other: Query) -> bool:
+        """Queries sort as they read: a parameter may be a string in the one and a tuple in the other."""
+        return str(self) < str(other)
 
     def __str__(self) -> str:
         given = " ".join(f"{k}={v if isinstance(v, str) else ','.join(v)}" for k, v in self.parameters)

@@ -236,6 +236,10 @@ LATENT_BY_NATURE = {
     "network.vpc-dns-hostnames-disabled",  # blocks through vpc-names-complete, where a name does not resolve
     "helm.storage-spec-ignored",  # the pod runs, on storage that nobody meant
     "alertmanager.pvc-pending",  # of another pod of the release
+    "network.mount-target-sg-ingress",
+    "network.node-sg-egress",
+    "network.nacl",
+    "network.no-route",  # of other nodes of the cluster; for the pod's own node they block
     "lb.no-controller",
     "lb.subnets-not-tagged",
     "lb.iam-denied",

@@ -8,7 +8,7 @@ from efsdiag.evidence.messages import Heard
 from efsdiag.evidence.vpc import NfsPath
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.claims import EfsVolume
-from efsdiag.semantics.network import Hop, HopState, Step
+from efsdiag.semantics.hops import MODES, Hop, HopState, Step, object_of
 
 RESOLVERS = frozenset({"AmazonProvidedDNS", "169.254.169.253", "fd00:ec2::253"})
 NAMES = frozenset({"mount.dns-unresolved"})
@@ -23,7 +23,6 @@ DECIDED_BY = {
     Step.ROUTE_BACK: ("route tables",),
 }
 """Which reads decide a hop, by their names in `NfsPath.unread`."""
-KINDS = {"sg": "SecurityGroup", "acl": "NetworkAcl", "rtb": "RouteTable", "fsmt": "MountTarget"}
 
 
 def vpc_dns_support_on(vpc_id: str, vpc_dns_support: bool, efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
@@ -118,20 +117,19 @@ def nfs_answers(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None) 
 
 
 def nfs_port_open(nfs_path: NfsPath) -> Verdict:
-    return _judge(nfs_path, {Step.TARGET_INGRESS}, "network.mount-target-sg-ingress")
+    return _judge(nfs_path, "network.mount-target-sg-ingress")
 
 
 def node_egress_open(nfs_path: NfsPath) -> Verdict:
-    return _judge(nfs_path, {Step.NODE_EGRESS}, "network.node-sg-egress")
+    return _judge(nfs_path, "network.node-sg-egress")
 
 
 def network_acls_open(nfs_path: NfsPath) -> Verdict:
-    steps = {Step.NODE_ACL_OUT, Step.TARGET_ACL_IN, Step.TARGET_ACL_OUT, Step.NODE_ACL_IN}
-    return _judge(nfs_path, steps, "network.nacl")
+    return _judge(nfs_path, "network.nacl")
 
 
 def route_exists(nfs_path: NfsPath) -> Verdict:
-    return _judge(nfs_path, {Step.ROUTE_OUT, Step.ROUTE_BACK}, "network.no-route")
+    return _judge(nfs_path, "network.no-route")
 
 
 def ipv6_open(nfs_path: NfsPath) -> Verdict:
@@ -143,9 +141,9 @@ def ipv6_open(nfs_path: NfsPath) -> Verdict:
     return _judge_all(over_6, nfs_path, "network.ipv6")
 
 
-def _judge(nfs_path: NfsPath, steps: set[Step], mode: str) -> Verdict:
+def _judge(nfs_path: NfsPath, mode: str) -> Verdict:
     families = {h.family for h in nfs_path.hops}
-    own = [h for h in nfs_path.hops if h.step in steps and (h.family == 4 or 4 not in families)]
+    own = [h for h in nfs_path.hops if MODES[h.step] == mode and (h.family == 4 or 4 not in families)]
     return _judge_all(own, nfs_path, mode)
 
 
@@ -153,7 +151,7 @@ def _judge_all(hops: list[Hop], nfs_path: NfsPath, mode: str) -> Verdict:
     """Fails on a blocked hop; is unknown where none is blocked and one could not be decided."""
     blocked = [h for h in hops if h.state is HopState.BLOCKED]
     if blocked:
-        return failed(mode, blocked[0].says, _ref(blocked[0].object_id), *(h.says for h in blocked))
+        return failed(mode, blocked[0].says, object_of(blocked[0]), *(h.says for h in blocked))
     open_ends = [h for h in hops if h.state is HopState.UNKNOWN]
     if open_ends:
         wanted = {name for h in open_ends for name in DECIDED_BY[h.step]}
@@ -164,8 +162,3 @@ def _judge_all(hops: list[Hop], nfs_path: NfsPath, mode: str) -> Verdict:
     if not applying:
         return skipped("node and mount target share a subnet")
     return passed(applying[0].says, *(h.says for h in applying))
-
-
-def _ref(object_id: str) -> Ref:
-    """The object that blocks, its kind by the beginning of its id: IPv6 can be stopped by any of them."""
-    return Ref(KINDS.get(object_id.partition("-")[0], "SecurityGroup"), object_id)

@@ -8,7 +8,7 @@ from typing import Any
 
 from efsdiag.model import UNREAD, Unread
 from efsdiag.semantics.claims import EfsVolume
-from efsdiag.semantics.ends import NodeEnd, TargetEnd, node_end, target_end, target_for
+from efsdiag.semantics.ends import NodeEnd, TargetEnd, node_end, target_of
 from efsdiag.semantics.hops import Hop
 from efsdiag.semantics.network import path
 
@@ -101,24 +101,11 @@ def mount_ends(
     subnets: list[dict[str, Any]],
     mount_target_groups: Any = UNREAD,
 ) -> tuple[tuple[NodeEnd, TargetEnd], ...] | None:
-    """For each EFS volume, the node's end and the mount target that it would use; absent where it has none.
-
-    A volume with the attribute mounttargetip uses the target of that address, one with the mount option az the target
-    in that zone, all others the one in the node's zone.
-    """
+    """For each EFS volume, the node's end and the mount target that it would use; absent where it has none."""
     groups = mount_target_groups if isinstance(mount_target_groups, dict) else {}
     node = node_end(node_instance, subnets)
-    found = []
-    for volume in efs_volumes:
-        targets = [target_end(t, groups.get(t["MountTargetId"])) for t in mount_targets.get(volume.file_system) or []]
-        address = volume.attributes.get("mounttargetip")
-        zone = next((o.partition("=")[2] for o in volume.options if o.startswith("az=")), "")
-        # The name of a file system does not resolve to the mount targets of another VPC.
-        chosen = target_for(node, [t for t in targets if t.vpc_id == node.vpc_id])
-        if address or zone:
-            chosen = next((t for t in targets if (t.ip == address if address else t.zone == zone)), None)
-        if chosen is not None:
-            found.append((node, chosen))
+    used = (target_of(v, node, mount_targets.get(v.file_system) or [], groups) for v in efs_volumes)
+    found = [(node, target) for target in used if target is not None]
     return tuple(dict.fromkeys(found)) or None
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from efsdiag.semantics.claims import EfsVolume
+
 Raw = Mapping[str, Any]
 """One object as AWS prints it."""
 
@@ -101,6 +103,25 @@ def target_for(node: NodeEnd, targets: Sequence[TargetEnd]) -> TargetEnd | None:
     """
     near = [target for target in targets if _same_zone(node, target)]
     return min(near, key=lambda t: (t.vpc_id != node.vpc_id, t.mount_target_id), default=None)
+
+
+def target_of(
+    volume: EfsVolume, node: NodeEnd, mount_targets: Sequence[Raw], groups: Mapping[str, Iterable[str]]
+) -> TargetEnd | None:
+    """The mount target that a mount of the volume on the node would use; None where there is none.
+
+    A volume with the attribute mounttargetip uses the target of that address, one with the mount option az the target
+    in that zone, all others the one in the node's zone.
+
+    Shape:   mount_targets are MountTargets[] of the volume's file system; groups is mount target id → group ids.
+    """
+    targets = [target_end(t, groups.get(t["MountTargetId"])) for t in mount_targets]
+    address = volume.attributes.get("mounttargetip")
+    zone = next((o.partition("=")[2] for o in volume.options if o.startswith("az=")), "")
+    if address or zone:
+        return next((t for t in targets if (t.ip == address if address else t.zone == zone)), None)
+    # The name of a file system does not resolve to the mount targets of another VPC.
+    return target_for(node, [t for t in targets if t.vpc_id == node.vpc_id])
 
 
 def _same_zone(node: NodeEnd, target: TargetEnd) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address, ip_network
 
+from efsdiag.model import Ref
+
 NFS_PORT = 2049
 
 Ports = tuple[int, int]
@@ -57,8 +59,25 @@ class Hop:
         return bool(self.denied_ports) and self.denied_ports != (EPHEMERAL,)
 
 
+MODES = {
+    Step.NODE_EGRESS: "network.node-sg-egress",
+    Step.TARGET_INGRESS: "network.mount-target-sg-ingress",
+    Step.NODE_ACL_OUT: "network.nacl",
+    Step.TARGET_ACL_IN: "network.nacl",
+    Step.TARGET_ACL_OUT: "network.nacl",
+    Step.NODE_ACL_IN: "network.nacl",
+    Step.ROUTE_OUT: "network.no-route",
+    Step.ROUTE_BACK: "network.no-route",
+}
+"""How a mode calls what stops the traffic at a step."""
+KINDS = {"sg": "SecurityGroup", "acl": "NetworkAcl", "rtb": "RouteTable", "fsmt": "MountTarget"}
 EPHEMERAL: Ports = (1024, 65535)
 """The unprivileged ports, from which a mount with `noresvport` (the default of efs-utils) connects."""
+
+
+def object_of(hop: Hop) -> Ref:
+    """The object that decides the hop, its kind by the beginning of its id: IPv6 can be stopped by any of them."""
+    return Ref(KINDS.get(hop.object_id.partition("-")[0], "SecurityGroup"), hop.object_id)
 
 
 def covers(cidr: str, ip: str) -> bool:
