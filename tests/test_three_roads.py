@@ -3,74 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from awsworld import AwsWorld, build
 from kubeapi import KubeApi
+from lab import Lab, lab_of
 
 from efsdiag.operations import READS
 
-FIXTURES = Path(__file__).parent.parent / "fixtures"
-STORY = FIXTURES / "story-parent-dir"
 SITUATIONS = ("story-parent-dir", "no-mount-target-in-zone", "profile-not-associated")
 ANSWER = ("target", "status", "rootCauses", "latent", "suspects", "ruledOut", "deepest", "checks", "totals")
 """What must be equal on every road: all but times, counts of requests, and where the evidence came from."""
 READING = {operation.partition(":")[2] for operation in READS}
 
 
-@dataclass
-class Lab:
-    """A cluster and an account on loopback, as a bundle describes them."""
-
-    kube: KubeApi
-    aws: AwsWorld
-    expect: dict[str, Any]
-    folder: Path
-
-    def why(self, *more: str, live: bool = True, **environment: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and report of `efsdiag why` on the lab's target."""
-        namespace, kind, name = self.expect["target"].split("/")
-        roads = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))] if live else []
-        target = [f"{kind}/{name}", "-n", namespace, "-o", "json"]
-        command = [sys.executable, "-m", "efsdiag", "why", *target, *roads, *more]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        env = {**clean, **self.aws.environment, **environment}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
-
-
 def answer(report: dict[str, Any]) -> dict[str, Any]:
     return {key: report[key] for key in ANSWER}
 
 
-def renamed(bundle: Path, aws: AwsWorld, folder: Path) -> Path:
-    """The bundle's Kubernetes objects with the ids of the moto world."""
-    for file in sorted((bundle / "cluster-resources").rglob("*")):
-        if file.is_file():
-            target = folder / file.relative_to(bundle)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(aws.rename(file.read_text()))
-    (folder / "bundle.json").write_text((bundle / "bundle.json").read_text())
-    return folder
-
-
 @pytest.fixture(scope="module", params=SITUATIONS)
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    bundle = FIXTURES / request.param
-    manifest = json.loads((bundle / "bundle.json").read_text())
     folder = tmp_path_factory.mktemp(request.param)
-    with AwsWorld(manifest["aws"]["region"]) as aws:
-        build(aws, bundle)
-        with KubeApi.from_bundle(renamed(bundle, aws, folder / "served")) as kube:
-            yield Lab(kube, aws, json.loads((bundle / "expect.json").read_text()), folder)
+    with lab_of(request.param, folder) as made:
+        yield made
 
 
 def test_live_folder_and_archive_give_the_same_answer(lab: Lab, tmp_path: Path) -> None:

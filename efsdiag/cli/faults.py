@@ -14,6 +14,10 @@ from efsdiag.report.text import safe
 
 USAGE = 2
 UNREACHABLE = 4
+FAILED = 5
+"""A remedy failed, or did not help."""
+CONSENT = 6
+"""Consent is missing, or the plan is stale."""
 INTERNAL = 70
 
 _REFERENCES = {

@@ -10,6 +10,10 @@ import click
 
 COMMANDS = {
     "why": "efsdiag.cli.why:why",
+    "plan": "efsdiag.cli.plan:plan",
+    "apply": "efsdiag.cli.apply:apply",
+    "undo": "efsdiag.cli.undo:undo",
+    "journal": "efsdiag.cli.journal:journal",
     "explain": "efsdiag.cli.explain:explain",
     "graph": "efsdiag.cli.graph:graph",
 }
@@ -43,11 +47,11 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 healthy, 1 a cause was found, 2 usage, 3 inconclusive, 4 cannot reach or sign in, "
-    "70 a fault of efsdiag.",
+    "5 a remedy failed or did not help, 6 consent missing or plan stale, 70 a fault of efsdiag.",
 )
 @click.version_option(package_name="efsdiag", prog_name="efsdiag")
 def program() -> None:
     """Finds why a pod whose data is on Amazon EFS does not run: proven root causes, not a list of symptoms.
 
-    It only reads. Nothing is changed.
+    It only reads, but for `apply`, `undo` and `why --fix`: they write what was agreed to, and nothing else.
     """

@@ -15,8 +15,10 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Seconds of "30", "30s" or "1m30s", as kubectl writes time-outs. 0 would be for ever, and is refused."""
+    if value is None:
+        return None
     text = f"{value}s" if value.isascii() and value.isdigit() else value
     parts = _PART.findall(text)
     found = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
@@ -27,6 +29,14 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
 
 def output_options(command: _COMMAND) -> _COMMAND:
     """How the report looks."""
+    form = click.option(
+        "-o", "--output", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Format."
+    )
+    return form(look_options(command))
+
+
+def look_options(command: _COMMAND) -> _COMMAND:
+    """How text looks on a terminal."""
     for option in (
         click.option("--ascii", is_flag=True, help="ASCII signs only."),
         click.option(
@@ -39,9 +49,29 @@ def output_options(command: _COMMAND) -> _COMMAND:
         click.option(
             "-v", "--verbose", is_flag=True, help="Everything: all checks, evidence, queries; and tracebacks."
         ),
-        click.option(
-            "-o", "--output", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Format."
-        ),
+    ):
+        command = option(command)
+    return command
+
+
+def plan_options(command: _COMMAND) -> _COMMAND:
+    """What a plan is to hold."""
+    for option in (
+        click.option("--likely", is_flag=True, help="Mend causes that are likely only, too."),
+        click.option("--also", multiple=True, metavar="MODE", help="Mend this too: wrong, but not the cause."),
+        click.option("--remedy", "remedies", multiple=True, metavar="NAME", help="Take this remedy, not the first."),
+    ):
+        command = option(command)
+    return command
+
+
+def write_options(command: _COMMAND) -> _COMMAND:
+    """As whom to write, where that is somebody else than who reads."""
+    for option in (
+        click.option("--write-role-arn", metavar="ARN", help="AWS role to assume for writing."),
+        click.option("--write-profile", metavar="NAME", help="Profile of the AWS configuration for writing."),
+        click.option("--write-as", metavar="USER", help="User to impersonate in the cluster for writing."),
+        click.option("--write-context", metavar="NAME", help="Context of the kubeconfig for writing."),
     ):
         command = option(command)
     return command

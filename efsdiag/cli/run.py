@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,33 @@ class Request:
         return request
 
 
+@dataclass(frozen=True)
+class Looked:
+    """An investigation with everything that made it."""
+
+    opened: Opened
+    source: Source
+    rulebook: Rulebook
+    found: Investigation
+    report: Mapping[str, Any]
+
+    def gather(self) -> Gather:
+        """The evidence of the investigation, for what else asks for it."""
+        given = {"subject": self.found.subject, "now": self.found.now}
+        return Gather(self.rulebook.evidence, self.source, given, workers=self.opened.workers)
+
+
 def run(request: Request) -> int:
     """Prints the report and returns the exit code. Errors: Fault."""
+    with looked(request) as done:
+        report = done.report
+    output.write(_text(report, request))
+    return EXIT_CODES[done.found.diagnosis.status]
+
+
+@contextmanager
+def looked(request: Request) -> Iterator[Looked]:
+    """What `why` finds; the source is open as long as it is held. Errors: Fault."""
     started = time.monotonic()
     rulebook = rulebook_of(request.rules)
     _verify_place(request.record)
@@ -77,8 +103,7 @@ def run(request: Request) -> int:
             _write(recording)
         took_ms = round((time.monotonic() - started) * 1000) if opened.live else None
         report = report_of(found, Surroundings(environment, Usage(opened.requests(), took_ms), workload, names))
-    output.write(_text(report, request))
-    return EXIT_CODES[found.diagnosis.status]
+        yield Looked(opened, source, rulebook, found, report)
 
 
 def rulebook_of(folder: str | None) -> Rulebook:
@@ -149,12 +174,16 @@ def _write(recording: Recording) -> None:
         raise fault_of(error) from error
 
 
+def look_of(request: Request) -> Look:
+    """How this run's terminal shows things."""
+    return Look(
+        output.width(), output.colour_wanted(request.color), output.ascii_wanted(request.ascii), request.verbose
+    )
+
+
 def _text(report: Mapping[str, Any], request: Request) -> str:
     if request.form == "json":
         return as_json(report)
     if request.form == "yaml":
         return as_yaml(report)
-    look = Look(
-        output.width(), output.colour_wanted(request.color), output.ascii_wanted(request.ascii), request.verbose
-    )
-    return render(report, look)
+    return render(report, look_of(request))

@@ -221,7 +221,7 @@ class Page:
         lines = [
             *self._block(_where(self.report), "dim", indent=0, most=1 if self.report["status"] == "healthy" else 2),
             *self._block(f"{totals['checks']} checks: {states} · {requests}{took}", indent=0, most=1),
-            line("Nothing was changed."),
+            *([] if self.report.get("changed") else [line("Nothing was changed.")]),
         ]
         return Section((), [tuple(lines)])
 

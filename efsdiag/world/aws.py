@@ -97,7 +97,7 @@ class AwsSource:
         service, _, operation = query.operation.partition(":")
         if query.operation not in READS or service not in SERVICES:
             raise ValueError(f"operation-not-a-read: {query.operation!r} is not an AWS read")
-        client = self._client(query, service)
+        client = self.client(service, query)
         arguments = arguments_of(query, client.meta.service_model.operation_model(operation))
         answers = [self._answer(query, client, operation, part) for part in in_parts(arguments)]
         return merged([answer for answer in answers if answer is not None])
@@ -120,7 +120,8 @@ class AwsSource:
         self._answered = True
         return answer
 
-    def _client(self, query: Query, service: str) -> Any:
+    def client(self, service: str, query: Query | None = None) -> Any:
+        """The signed-in botocore client of a service. Errors: Unreadable, about `query`."""
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 

@@ -60,23 +60,41 @@ class Cluster:
 
         try:
             try:
-                return self._once(url)
+                return self._once("GET", url)
             except ProtocolError:  # a kept connection that the server closed meanwhile looks the same as a reset
-                return self._once(url)
+                return self._once("GET", url)
         except (ApiException, ConfigException, HTTPError, OSError) as error:
             raise self._explained(error) from error
 
-    def _once(self, url: str) -> Reply:
+    def send(self, method: str, url: str, body: Any, content_type: str) -> Reply:
+        """The reply to one request with a JSON body, sent once: a lost answer says nothing of what was done.
+
+        Errors: Unreachable.
+        """
+        from kubernetes.client.exceptions import ApiException
+        from kubernetes.config import ConfigException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return self._once(method, url, body, content_type)
+        except (ApiException, ConfigException, HTTPError, OSError) as error:
+            raise self._explained(error) from error
+
+    def _once(self, method: str, url: str, body: Any = None, content_type: str = "") -> Reply:
         from urllib3 import HTTPHeaderDict
 
         headers = HTTPHeaderDict(self._as)
+        if content_type:
+            headers["Content-Type"] = content_type
         headers["Accept"] = "application/json, */*"
         headers["Accept-Encoding"] = "gzip"
         headers["User-Agent"] = user_agent()
         with self._lock:  # a token that is about to expire is renewed here, and a plug-in is not to run eight times
             self.requests += 1
-            self._client.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
-        response = self._client.call_api("GET", self.host + url, header_params=headers, _request_timeout=self._timeout)
+            self._client.update_params_for_auth(headers, [], ["BearerToken"], url, method, None)
+        response = self._client.call_api(
+            method, self.host + url, header_params=headers, body=body, _request_timeout=self._timeout
+        )
         body = response.read()
         return Reply(int(response.status), body, {name.lower(): value for name, value in response.headers.items()})
 

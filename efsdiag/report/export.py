@@ -1,0 +1,85 @@
+"""A plan for other tools, in the place of applying it: a shell script, Kubernetes manifests, or Terraform."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from efsdiag.changes import Change, Plan
+from efsdiag.report.text import safe
+from efsdiag.writes import command_of
+from efsdiag.yaml_files import to_yaml
+
+
+def exported(plan: Plan, form: str) -> str:
+    """The plan's changes as `commands`, `yaml` or `terraform`; what the form cannot say stands there as a comment."""
+    return {"commands": _commands, "yaml": _yaml, "terraform": _terraform}[form](plan)
+
+
+def _commands(plan: Plan) -> str:
+    lines = ["#!/bin/sh", "set -eu", f"# plan {plan.digest}"]
+    for change in plan.changes:
+        lines += [f"# {safe(change.words)} (risk: {change.risk.value})", safe(command_of(change.write))]
+        lines += [f"# undo: {safe(command_of(change.undo))}"] if change.undo else ["# cannot be undone"]
+    return "\n".join(lines) + "\n"
+
+
+def _yaml(plan: Plan) -> str:
+    """Manifests of what is created; a patch and a call of AWS are no manifests."""
+    parts = [f"# plan {plan.digest}\n"]
+    for change in plan.changes:
+        if change.write.operation.startswith("kube:create"):
+            parts.append(f"---\n# {safe(change.words)}\n{to_yaml(change.write.parameters['object'])}")
+        else:
+            parts.append(f"# {safe(change.words)}; no manifest says it:\n#   {safe(command_of(change.write))}\n")
+    return "".join(parts)
+
+
+def _terraform(plan: Plan) -> str:
+    parts = [f"# plan {plan.digest}\n"]
+    for number, change in enumerate(plan.changes, 1):
+        made = _resource(change, f"efsdiag_{number}")
+        words, command = safe(change.words), safe(command_of(change.write))
+        elsewhere = f"# {words}: set it where the resource is defined; the command is\n#   {command}\n"
+        parts.append(f"\n# {words}\n{made}" if made else f"\n{elsewhere}")
+    return "".join(parts)
+
+
+def _resource(change: Change, name: str) -> str:
+    given: Any = change.write.parameters
+    operation = change.write.operation
+    if operation.startswith("ec2:AuthorizeSecurityGroup"):
+        direction = operation.removeprefix("ec2:AuthorizeSecurityGroup").lower()
+        rule = given["IpPermissions"][0]
+        return _block(
+            f"aws_vpc_security_group_{direction}_rule",
+            name,
+            {
+                "security_group_id": given["GroupId"],
+                "referenced_security_group_id": rule["UserIdGroupPairs"][0]["GroupId"],
+                "ip_protocol": rule["IpProtocol"],
+                "from_port": rule["FromPort"],
+                "to_port": rule["ToPort"],
+            },
+        )
+    if operation == "efs:CreateMountTarget":
+        return _block(
+            "aws_efs_mount_target",
+            name,
+            {
+                "file_system_id": given["FileSystemId"],
+                "subnet_id": given["SubnetId"],
+                "security_groups": given["SecurityGroups"],
+            },
+        )
+    if operation == "iam:AttachRolePolicy":
+        return _block(
+            "aws_iam_role_policy_attachment", name, {"role": given["RoleName"], "policy_arn": given["PolicyArn"]}
+        )
+    return ""
+
+
+def _block(kind: str, name: str, arguments: dict[str, Any]) -> str:
+    widest = max(map(len, arguments))
+    body = "".join(f"  {key:<{widest}} = {json.dumps(value)}\n" for key, value in arguments.items())
+    return f'resource "{kind}" "{name}" {{\n{body}}}\n'

@@ -1,0 +1,131 @@
+"""A plan from a diagnosis: for each cause the remedies that have something to propose, the least risky one chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from efsdiag.changes import Choices, Declined, Option, Place, Plan, Risk
+from efsdiag.gather import Gather
+from efsdiag.model import Cause, Diagnosis, Finding, Missing, Source, Subject, Unreadable
+from efsdiag.operations import read_of
+from efsdiag.remedy_rules import Remedy
+
+VALID_FOR = timedelta(hours=1)
+"""A plan that is older is made again."""
+
+
+class ChoiceError(Exception):
+    """A choice that this plan cannot have: reference, message, hint."""
+
+    def __init__(self, reference: str, message: str, hint: str = "") -> None:
+        self.reference = reference
+        self.message = message
+        self.hint = hint
+        super().__init__(f"{reference}: {message}")
+
+
+def place_of(source: Source, account: str | None, region: str | None, context: str | None) -> Place:
+    """Where a plan may be carried out. Source: kube:get namespaces, the uid of kube-system."""
+    try:
+        found = source(read_of("kube:get namespaces", name="kube-system"))
+    except Unreadable:
+        found = None
+    cluster = str((found or {}).get("metadata", {}).get("uid", ""))
+    return Place(cluster, account or "", region or "", context or "")
+
+
+def plan_of(
+    diagnosis: Diagnosis,
+    target: Subject,
+    gather: Gather,
+    remedies: Mapping[str, Remedy],
+    place: Place,
+    now: datetime,
+    choices: Choices,
+    *,
+    live: bool = True,
+) -> Plan:
+    """The plan for what was found.
+
+    An irreversible option is shown among the alternatives and never chosen. Errors: ChoiceError.
+    """
+    _verify(choices, remedies, diagnosis)
+    chosen: list[Option] = []
+    alternatives: list[Option] = []
+    declined: list[tuple[str, str, str]] = []
+    for check, finding, confirmed in _wanted(diagnosis, choices):
+        if not confirmed and not choices.likely:
+            why = "the cause is likely, not confirmed; look first, or ask for it with --likely"
+            declined.append((finding.mode, "", why))
+            continue
+        options, refused = _options(check, finding, gather, remedies)
+        declined += refused
+        best = _best(options, choices.remedies)
+        chosen += [best] if best else []
+        alternatives += [option for option in options if option is not best]
+        if not options and not refused:
+            declined.append((finding.mode, "", "there is no remedy that efsdiag can carry out; see what mends it"))
+    return Plan(target, place, now, now + VALID_FOR, tuple(chosen), tuple(alternatives), tuple(declined), choices, live)
+
+
+def _verify(choices: Choices, remedies: Mapping[str, Remedy], diagnosis: Diagnosis) -> None:
+    for name in choices.remedies:
+        if name not in remedies:
+            raise ChoiceError("remedy-unknown", f"there is no remedy {name}", f"remedies are {', '.join(remedies)}")
+    wrong = {latent.finding.mode for latent in diagnosis.latent}
+    for mode in choices.also:
+        if mode not in wrong:
+            raise ChoiceError(
+                "mode-not-found",
+                f"{mode} is not among what is wrong here",
+                f"that is {', '.join(sorted(wrong)) or '-'}",
+            )
+
+
+def _wanted(diagnosis: Diagnosis, choices: Choices) -> list[tuple[str, Finding, bool]]:
+    """(check, finding, whether it is confirmed): the causes, then what else was asked for."""
+    causes: list[tuple[str, Finding, bool]] = [_of_cause(cause) for cause in diagnosis.causes]
+    return causes + [
+        (latent.check, latent.finding, latent.finding.sure)
+        for latent in diagnosis.latent
+        if latent.finding.mode in choices.also
+    ]
+
+
+def _of_cause(cause: Cause) -> tuple[str, Finding, bool]:
+    return cause.check, cause.finding, cause.confirmed
+
+
+def _options(
+    check: str, finding: Finding, gather: Gather, remedies: Mapping[str, Remedy]
+) -> tuple[list[Option], list[tuple[str, str, str]]]:
+    """The options for a finding, the least risky first, and the remedies that have none, with the reason."""
+    options: list[Option] = []
+    refused: list[tuple[str, str, str]] = []
+    for remedy in remedies.values():
+        if finding.mode not in remedy.mends:
+            continue
+        proposal = gather.call(remedy.propose, cause=finding)
+        if isinstance(proposal, Declined | Missing):
+            refused.append((finding.mode, remedy.id, proposal.why))
+        elif proposal:
+            options.append(
+                Option(
+                    finding.mode,
+                    check,
+                    finding.object,
+                    remedy.id,
+                    remedy.does,
+                    remedy.costs,
+                    remedy.settles_s,
+                    tuple(proposal),
+                )
+            )
+    return sorted(options, key=lambda option: option.risk.rank), refused
+
+
+def _best(options: list[Option], wanted: Collection[str]) -> Option | None:
+    named = [o for o in options if o.remedy in wanted]
+    able = [o for o in named or options if o.risk is not Risk.IRREVERSIBLE]
+    return able[0] if able else None

@@ -1,0 +1,172 @@
+"""The complete list of what efsdiag can write, each with the permission that it needs, and how it reads as a command.
+
+A `Write` is made by `write_of` alone, so a name that is not here cannot be written. `world/writer.py` carries them out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from efsdiag.changes import Lookup, Write
+from efsdiag.model import Query
+
+
+@dataclass(frozen=True)
+class WriteOperation:
+    """One write: its name, its permissions, and the errors that mean that there is nothing left to do."""
+
+    operation: str
+    permissions: tuple[str, ...]
+    already: tuple[str, ...] = ()
+    """Error codes that say that what is wanted is there."""
+    gone: tuple[str, ...] = ()
+    """Error codes that say that what is to be taken away is not there."""
+    group: str = ""
+    """The API group and version of a Kubernetes resource."""
+    namespaced: bool = True
+
+
+def _aws(name: str, *more: str, already: tuple[str, ...] = (), gone: tuple[str, ...] = ()) -> WriteOperation:
+    service, _, operation = name.partition(":")
+    own = f"{'elasticfilesystem' if service == 'efs' else service}:{operation}"
+    return WriteOperation(name, (own, *more), already, gone)
+
+
+def _kube(resource: str, group: str, *verbs: str, namespaced: bool = True) -> list[WriteOperation]:
+    return [
+        WriteOperation(f"kube:{verb} {resource}", (f"{verb} {resource}",), group=group, namespaced=namespaced)
+        for verb in verbs
+    ]
+
+
+_ALL = [
+    _aws("ec2:AuthorizeSecurityGroupIngress", already=("InvalidPermission.Duplicate",)),
+    _aws("ec2:RevokeSecurityGroupIngress", gone=("InvalidPermission.NotFound", "InvalidGroup.NotFound")),
+    _aws("ec2:AuthorizeSecurityGroupEgress", already=("InvalidPermission.Duplicate",)),
+    _aws("ec2:RevokeSecurityGroupEgress", gone=("InvalidPermission.NotFound", "InvalidGroup.NotFound")),
+    _aws("ec2:ModifyVpcAttribute"),
+    _aws("ec2:ModifyInstanceMetadataOptions"),
+    _aws("ec2:AssociateIamInstanceProfile", "iam:PassRole"),
+    _aws("ec2:DisassociateIamInstanceProfile", gone=("InvalidAssociationID.NotFound",)),
+    _aws("ec2:CreateNetworkAclEntry", already=("NetworkAclEntryAlreadyExists",)),
+    _aws("ec2:DeleteNetworkAclEntry", gone=("InvalidNetworkAclEntry.NotFound",)),
+    _aws("ec2:CreateTags"),
+    _aws("ec2:DeleteTags"),
+    _aws("iam:AttachRolePolicy"),
+    _aws("iam:DetachRolePolicy", gone=("NoSuchEntity",)),
+    _aws("iam:PutRolePolicy"),
+    _aws("iam:DeleteRolePolicy", gone=("NoSuchEntity",)),
+    _aws("iam:UpdateAssumeRolePolicy"),
+    _aws("iam:CreateRole", already=("EntityAlreadyExists",)),
+    _aws("iam:DeleteRole", gone=("NoSuchEntity",)),
+    _aws("iam:CreateInstanceProfile", already=("EntityAlreadyExists",)),
+    _aws("iam:DeleteInstanceProfile", gone=("NoSuchEntity",)),
+    _aws("iam:AddRoleToInstanceProfile", "iam:PassRole"),
+    _aws("iam:RemoveRoleFromInstanceProfile", gone=("NoSuchEntity",)),
+    _aws("iam:CreateOpenIDConnectProvider", already=("EntityAlreadyExists",)),
+    _aws("iam:DeleteOpenIDConnectProvider", gone=("NoSuchEntity",)),
+    _aws("efs:CreateMountTarget", "ec2:CreateNetworkInterface", already=("MountTargetConflict",)),
+    _aws("efs:DeleteMountTarget", "ec2:DeleteNetworkInterface", gone=("MountTargetNotFound",)),
+    _aws("efs:CreateAccessPoint", already=("AccessPointAlreadyExists",)),
+    _aws("efs:DeleteAccessPoint", gone=("AccessPointNotFound",)),
+    _aws("efs:PutBackupPolicy"),
+    _aws("efs:PutFileSystemPolicy"),
+    _aws("efs:DeleteFileSystemPolicy", gone=("PolicyNotFound",)),
+    *_kube("persistentvolumes", "v1", "create", "patch", "delete", namespaced=False),
+    *_kube("persistentvolumeclaims", "v1", "create", "delete"),
+    *_kube("nodes", "v1", "patch", namespaced=False),
+    *_kube("serviceaccounts", "v1", "patch"),
+    *_kube("resourcequotas", "v1", "patch"),
+    *_kube("deployments", "apps/v1", "patch"),
+    *_kube("statefulsets", "apps/v1", "patch"),
+    *_kube("daemonsets", "apps/v1", "patch"),
+    *_kube("jobs", "batch/v1", "create", "delete"),
+    *_kube("storageclasses", "storage.k8s.io/v1", "create", "patch", "delete", namespaced=False),
+    *_kube("csidrivers", "storage.k8s.io/v1", "create", "delete", namespaced=False),
+    *_kube("leases", "coordination.k8s.io/v1", "create", "patch", "delete"),
+]
+
+WRITES: dict[str, WriteOperation] = {write.operation: write for write in _ALL}
+"""Every write by its name. Parameters of an AWS write are those of the API. Those of a Kubernetes write are name,
+namespace, and `patch` (JSON Patch, RFC 6902), `object` (a manifest), or `uid` (of what is to be deleted)."""
+
+MANAGED = {"app.kubernetes.io/managed-by": "efsdiag"}
+"""Labels of everything that efsdiag creates in a cluster; what lacks them it never deletes."""
+
+
+def write_of(operation: str, **parameters: Any) -> Write:
+    """The write of that name. Errors: ValueError for an operation that is not in `WRITES`."""
+    if operation not in WRITES:
+        raise ValueError(f"operation-not-a-write: {operation!r} is not in writes.WRITES")
+    return Write(operation, parameters)
+
+
+def own_uid(query: Query) -> Lookup:
+    """The uid of an object that efsdiag created, and of no other one."""
+    return Lookup(query, "metadata.labels.\"app.kubernetes.io/managed-by\" == 'efsdiag' && metadata.uid || null")
+
+
+def command_of(write: Write) -> str:
+    """The `kubectl` or `aws` command that does the same, on one line; a looked-up value stands as `$(command)`."""
+    return _kubectl(write) if write.operation.startswith("kube:") else _aws_cli(write)
+
+
+def _kubectl(write: Write) -> str:
+    verb, _, resource = write.operation.removeprefix("kube:").partition(" ")
+    given = write.parameters
+    scope = f" -n {given['namespace']}" if given.get("namespace") else ""
+    if verb == "create":
+        manifest = json.dumps(given["object"], sort_keys=True)
+        return f"printf %s {shlex.quote(manifest)} | kubectl{scope} create -f -"
+    if verb == "delete":
+        return f"kubectl{scope} delete {resource} {given['name']}"
+    patch = json.dumps(given["patch"], separators=(",", ":"))
+    return f"kubectl{scope} patch {resource} {given['name']} --type=json -p {shlex.quote(patch)}"
+
+
+def _aws_cli(write: Write) -> str:
+    service, _, operation = write.operation.partition(":")
+    words = ["aws", service, dashed(operation)]
+    for name, value in write.parameters.items():
+        words += _option(name, value)
+    return " ".join(words)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    option = f"--{dashed(name)}"
+    if isinstance(value, Lookup):
+        return [option, f'"$({_looked_up(value)})"']
+    if isinstance(value, bool):
+        return [option if value else f"--no-{dashed(name)}"]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return [option, *map(shlex.quote, value)]
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return [option, shlex.quote(str(text))]
+
+
+def _looked_up(lookup: Lookup) -> str:
+    service, _, operation = lookup.query.operation.partition(":")
+    words = ["aws", service, dashed(operation)]
+    for name, value in lookup.query.parameters:
+        values = [value] if isinstance(value, str) else list(value)
+        if name.startswith("Filter."):
+            words += ["--filters", f"Name={name.removeprefix('Filter.')},Values={','.join(values)}"]
+        else:
+            words += [f"--{dashed(name)}", *map(shlex.quote, values)]
+    return " ".join([*words, "--output", "text", "--query", shlex.quote(lookup.path)])
+
+
+def dashed(name: str) -> str:
+    """The AWS CLI's spelling of an operation or parameter: "IamInstanceProfile" → "iam-instance-profile"."""
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", name))
+    return spaced.lower()
+
+
+def json_of(value: Mapping[str, Any]) -> str:
+    """A document for AWS: JSON with sorted keys, so that the same one is the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

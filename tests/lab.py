@@ -1,0 +1,80 @@
+"""A cluster and an account on loopback, as a bundle describes them, and `efsdiag` run on them as its user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from awsworld import AwsWorld, build
+from kubeapi import KubeApi
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+@dataclass
+class Lab:
+    """A cluster and an account on loopback, as a bundle describes them."""
+
+    kube: KubeApi
+    aws: AwsWorld
+    expect: dict[str, Any]
+    folder: Path
+
+    def why(self, *more: str, live: bool = True, **environment: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and report of `efsdiag why` on the lab's target."""
+        namespace, kind, name = self.expect["target"].split("/")
+        roads = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))] if live else []
+        target = [f"{kind}/{name}", "-n", namespace, "-o", "json"]
+        command = [sys.executable, "-m", "efsdiag", "why", *target, *roads, *more]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
+        env = {**clean, **self.aws.environment, **environment}
+        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`efsdiag` with these arguments, on the lab's cluster and account."""
+        command = [sys.executable, "-m", "efsdiag", *arguments]
+        if arguments[0] not in ("journal", "explain", "graph"):
+            command += ["--kubeconfig", str(self.kube.kubeconfig(self.folder))]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
+        kept = {"EFSDIAG_JOURNAL": str(self.folder / "journal")}
+        env = {**clean, **self.aws.environment, **kept, **environment}
+        return subprocess.run(
+            command, capture_output=True, text=True, env=env, timeout=120, check=False, stdin=subprocess.DEVNULL
+        )
+
+    @property
+    def target(self) -> tuple[str, str, str]:
+        """The target's words: "pod/x", "-n", its namespace."""
+        namespace, kind, name = self.expect["target"].split("/")
+        return f"{kind}/{name}", "-n", namespace
+
+
+def renamed(bundle: Path, aws: AwsWorld, folder: Path) -> Path:
+    """The bundle's Kubernetes objects with the ids of the moto world."""
+    for file in sorted((bundle / "cluster-resources").rglob("*")):
+        if file.is_file():
+            target = folder / file.relative_to(bundle)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(aws.rename(file.read_text()))
+    (folder / "bundle.json").write_text((bundle / "bundle.json").read_text())
+    return folder
+
+
+@contextmanager
+def lab_of(situation: str, folder: Path) -> Iterator[Lab]:
+    """The lab of a fixture. Its files are in `folder`."""
+    bundle = FIXTURES / situation
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    with AwsWorld(manifest["aws"]["region"]) as aws:
+        build(aws, bundle)
+        with KubeApi.from_bundle(renamed(bundle, aws, folder / "served")) as kube:
+            yield Lab(kube, aws, json.loads((bundle / "expect.json").read_text()), folder)
