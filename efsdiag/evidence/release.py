@@ -7,10 +7,9 @@ from typing import Any
 
 from efsdiag.model import Subject
 from efsdiag.reading import events_about
-from efsdiag.semantics.claims import Claim, Provisioning
+from efsdiag.semantics.claims import LONGHORN_DRIVER, Claim, Provisioning
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-LONGHORN = "driver.longhorn.io"
 LONGHORN_NAMESPACE = "longhorn-system"
 INSTANCE = "app.kubernetes.io/instance"
 
@@ -43,7 +42,7 @@ def longhorn_managers(
     """
     drivers = {p.provisioner for p in provisionings}
     drivers |= {(v["spec"].get("csi") or {}).get("driver", "") for v in volumes.values() if v is not None}
-    if LONGHORN not in drivers:
+    if LONGHORN_DRIVER not in drivers:
         return None
     node = (pod or {}).get("spec", {}).get("nodeName")
     field = f"spec.nodeName={node}" if node else ""
