@@ -80,9 +80,9 @@ def choose(source: Source, asked: Subject) -> Chosen:
         found = read(f"kube:get {resource}", namespace=asked.namespace, name=asked.name)
     except Unreadable:
         # The pods tell whose they are: their operator labels them with the resource's name.
-        found = {"kind": "Prometheus", "metadata": {"namespace": asked.namespace, "name": asked.name}}
-        if asked.kind != "prometheus" or not _pods_of(read, found):
+        if asked.kind != "prometheus":
             raise
+        found = {"kind": "Prometheus", "metadata": {"namespace": asked.namespace, "name": asked.name}}
     if found is None:
         names = [o["metadata"]["name"] for o in read(f"kube:list {resource}", namespace=asked.namespace) or []]
         raise _not_found(asked, names)

@@ -323,5 +323,5 @@ def test_a_prometheus_whose_resource_cannot_be_read_is_found_by_the_label_of_its
     made["metadata"]["labels"] = {"operator.prometheus.io/name": "k8s"}
     found = choose(WithoutResources(Cluster(pods=[made])), Subject("prometheus", "m", "k8s"))
     assert found.subject == Subject("pod", "m", "prometheus-k8s-0")
-    with pytest.raises(Unreadable):
-        choose(WithoutResources(Cluster(pods=[made])), Subject("prometheus", "m", "other"))
+    alone = Subject("prometheus", "m", "other")
+    assert choose(WithoutResources(Cluster(pods=[made])), alone).subject == alone
