@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from efsdiag.gather import Reader
-from efsdiag.model import Source, Subject
+from efsdiag.model import Source, Subject, Unreadable
 from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.semantics.objects import controller_of, is_ready, selector_of
 from efsdiag.semantics.resources import has_ended
@@ -76,7 +76,13 @@ def choose(source: Source, asked: Subject) -> Chosen:
     if asked.kind == "pod":
         return _pod(read, asked)
     resource = KINDS[asked.kind][0]
-    found = read(f"kube:get {resource}", namespace=asked.namespace, name=asked.name)
+    try:
+        found = read(f"kube:get {resource}", namespace=asked.namespace, name=asked.name)
+    except Unreadable:
+        # The pods tell whose they are: their operator labels them with the resource's name.
+        if asked.kind != "prometheus":
+            raise
+        found = {"kind": "Prometheus", "metadata": {"namespace": asked.namespace, "name": asked.name}}
     if found is None:
         names = [o["metadata"]["name"] for o in read(f"kube:list {resource}", namespace=asked.namespace) or []]
         raise _not_found(asked, names)

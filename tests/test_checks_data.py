@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -45,6 +46,7 @@ MISSING_LOG = FAILED_TO_CREATE + LEAF_LINE.replace("permission denied", "no such
 MKDIR_LOG = 'level=error err="create active query log directory: mkdir /prometheus/server: permission denied"'
 FILE_LOG = LEAF_LINE.replace("Error opening", "Failed to open")
 READ_ONLY_LOG = LEAF_LINE.replace("permission denied", "read-only file system")
+FILES = ("permission.existing-file-owner", True)
 STARTED = 'level=info msg="Starting TSDB ..."\nlevel=info msg="TSDB started"'
 WELL = (("/", 0, 0, "0755"), ("/server", 1000, 1000, "0755"))
 ROOTS_LEAF = (("/", 0, 0, "0755"), ("/server", 0, 0, "0755"))
@@ -64,6 +66,7 @@ def look(check: str, *, log: str = "", on: Any = PLAIN, seen: Any = None, **chan
         "volume_listing": listing(*seen) if isinstance(seen, tuple) else seen,
         "heard": printed(log) if log else heard(),
         "container_log": log,
+        "now": datetime(2026, 11, 21, 8, 0, tzinfo=UTC),
         "access_points": {AP: access_point()},
         "file_system_ids": (FS,),
         "file_systems": {FS: file_system()},
@@ -279,6 +282,32 @@ def test_the_directory_waits_for_its_volume_and_the_log_for_the_process(check: s
     assert look(check, volumes={}, seen=...).state is State.WAITING
     assert look(check, attempt=attempt("created")).state is State.WAITING
     assert look(check, pod=data_pod(args=("--storage.tsdb.path=/data",))).state is State.WAITING
+
+
+@pytest.mark.parametrize("seen", [None, WELL], ids=["unlisted", "listed"])
+def test_the_log_blames_nobody_where_the_access_point_that_says_who_comes_is_refused(seen: Any) -> None:
+    given = {"on": THROUGH, "seen": seen, "access_points": ..., "refused": ["efs:DescribeAccessPoints"]}
+    verdict = look("data-owned", log=LEAF_LINE, **given)
+    assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow elasticfilesystem:DescribeAccessPoints")
+
+
+@pytest.mark.parametrize(("named", "modes"), [("00000012", [FILES]), ("00000013", [])])
+def test_a_file_of_another_user_further_below_is_the_cause_where_the_program_names_it(
+    named: str, modes: list[tuple[str, bool]]
+) -> None:
+    wal = (*WELL, ("/server/wal", 1000, 1000, "0755"))
+    seen = listing(*wal, files=(("/server/wal/00000012", 0, 0, "0640"),))
+    log = f'level=error err="opening storage failed: open /prometheus/server/wal/{named}: permission denied"'
+    assert modes_of(look("data-owned", seen=seen, log=log)) == modes
+
+
+def test_owners_are_not_judged_before_the_kubelet_has_given_the_files_to_the_group() -> None:
+    scheduled = attempt("scheduled")
+    on = volume(csi={"fsType": "efs"}, accessModes=["ReadWriteOnce"]).object
+    for check, seen in (("data-owned", ROOTS_LEAF), ("parents-searchable", CLOSED_PARENT)):
+        given = {"pod": data_pod(fsGroup=2000), "seen": seen, "attempt": scheduled}
+        assert look(check, on=on, **given).state is State.WAITING
+        assert look(check, **given).state is State.FAIL
 
 
 # A directory that is not in the listing.

@@ -419,6 +419,12 @@ def test_provisioner_known_fails_for_a_driver_that_is_not_there(provisioner: str
     assert verdict.says.startswith(f"class the-class has the provisioner {provisioner}")
 
 
+def test_provisioner_known_passes_where_longhorn_is_installed_and_has_not_started() -> None:
+    by, drivers = storage_class("longhorn", "driver.longhorn.io"), {"driver.longhorn.io": False}
+    assert known(by, drivers, longhorn_managers=[{"kind": "Pod"}]).state is State.PASS
+    assert modes(known(by, drivers, longhorn_managers=[])) == ["storageclass.wrong-provisioner"]
+
+
 def test_provisioner_known_says_which_installed_driver_is_nearest() -> None:
     verdict = known(storage_class(provisioner="efs.csi.aws.co"), {"efs.csi.aws.co": False, "efs.csi.aws.com": True})
     assert verdict.says.endswith("; efs.csi.aws.com is")

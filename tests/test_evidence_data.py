@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from values import claim, container
+from values import attempt, claim, container
 from values import volume as raw_volume
 from values_aws import (
     AP,
@@ -42,6 +42,8 @@ def about(pod: dict[str, Any], on: Any = None, **others: Any) -> dict[str, Any]:
         "claims": (claim(bound_to="pv-1"),),
         "volumes": {"pv-1": raw},
         "access_points": {AP: access_point(user=(2000, 3000), groups=(4000,))},
+        "attempt": attempt("running"),
+        "csi_driver": None,
         **others,
     }
 
@@ -57,7 +59,7 @@ def test_the_data_directory_is_told_in_the_container_and_on_the_volume() -> None
 
 
 def test_a_program_without_claim_flag_or_well_known_path_has_no_data_directory() -> None:
-    assert absent(made("data_directory", World(), pod={"spec": {}}, main_container=container()))
+    assert absent(made("data_directory", World(), pod={"metadata": {}, "spec": {}}, main_container=container()))
 
 
 def test_the_data_volume_is_the_one_behind_the_claim_of_the_data_directory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -147,8 +148,11 @@ def test_owner_events_are_those_of_the_deployment_and_its_replica_sets_that_want
     assert evidence.owner_events(reading(*events), subject("deployment"), None, None) is None
 
 
+NOW = datetime(2026, 11, 21, 7, 0, tzinfo=UTC)
+
+
 def log(logs: dict[str, str], of: Container) -> str | None:
-    return evidence.container_log(reading(logs=logs), pod(), of)
+    return evidence.container_log(reading(logs=logs), pod(), of, NOW)
 
 
 def test_the_log_is_that_of_the_newest_attempt_that_printed_something() -> None:
@@ -158,6 +162,18 @@ def test_the_log_is_that_of_the_newest_attempt_that_printed_something() -> None:
     assert log({**both, f"{NAME} prometheus": ""}, again) == "before"
     assert log({f"{NAME} prometheus previous": "before"}, container()) is None
     assert log(both, container(state=waits("ContainerCreating"))) is None
+
+
+@pytest.mark.parametrize(("since", "says"), [("06:59:30", "before"), ("06:58:30", "now")])
+def test_the_attempt_before_speaks_until_the_present_one_has_run_as_long(since: str, says: str) -> None:
+    failed = {"exitCode": 1, "startedAt": "2026-11-21T06:50:00Z", "finishedAt": "2026-11-21T06:51:00Z"}
+    running = {"running": {"startedAt": f"2026-11-21T{since}Z"}}
+    both = {f"{NAME} prometheus": "now", f"{NAME} prometheus previous": "before"}
+    again = container(state=running, last=failed)
+    again.status["ready"] = False
+    assert log(both, again) == says
+    assert log({f"{NAME} prometheus": "now"}, again) == "now"
+    assert log(both, container(state=running, last=failed)) == "now"
 
 
 CONFIG = [

@@ -10,7 +10,7 @@ import pytest
 from efsdiag.checks.operator import load_balancer_made, operator_reconciles, release_claims_bound, storage_spec_used
 from efsdiag.evidence.release import PendingService
 from efsdiag.investigate import Investigation, investigate
-from efsdiag.model import Answer, Query, State, Subject, Unreadable
+from efsdiag.model import Answer, Query, State, Subject, Unread, Unreadable
 from efsdiag.operations import resource_of
 from efsdiag.rules import load_rulebook
 
@@ -69,6 +69,18 @@ def test_why_prometheus_looks_at_the_pod_that_the_operator_made() -> None:
     found = why(World({"prometheuses": [resource("there", "")], "pods": [pod]}))
     assert found.subject == Subject("pod", "monitoring", "prometheus-kps-0")
     assert found.diagnosis.status.value == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("about", "modes"),
+    [("monitoring/kps", ["helm.operator-storageclass-missing"]), ("monitoring/kps-2", []), ("team-monitoring/kps", [])],
+)
+def test_the_operators_log_speaks_where_the_resource_cannot_be_read(about: str, modes: list[str]) -> None:
+    subject = Subject("prometheus", "monitoring", "kps")
+    log = 'level=error err="sync \\"' + about + '\\" failed: storage class \\\\"default\\\\" does not exist"'
+    verdict = operator_reconciles(subject, Unread("not in the bundle", "collect it"), None, log)
+    assert [(f.mode, f.sure) for f in verdict.findings] == [(m, False) for m in modes]
+    assert (verdict.state is State.UNKNOWN) is (not modes)
 
 
 def test_operator_reconciles_passes_where_the_class_exists() -> None:

@@ -156,6 +156,7 @@ def looked(root: Path, data: Path, log: str, listing: Listing | None) -> dict[st
         "access_points": {},
         "node_role": None,
         "node": node(),
+        "csi_driver": None,
         "workload": None,
         "sibling_pods": [],
     }

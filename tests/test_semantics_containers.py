@@ -44,6 +44,43 @@ def path_of(*args: str, **more: Any) -> DataPath:
     return found
 
 
+# --- what nobody says ---
+
+
+@pytest.mark.parametrize(
+    ("more", "path", "on_volume"),
+    [
+        ({"args": ["--config.file=/x"]}, "/prometheus/data", ""),
+        ({"args": ["--agent"]}, "/prometheus/data-agent", ""),
+        ({"args": ["--config.file=/x"], "workingDir": "/data"}, "/data/data", "/data"),
+        ({"args": ["--config.file=/x"], "command": ["/bin/prometheus"]}, "/prometheus/data", ""),
+        ({"args": []}, "/data", "/"),
+        ({"args": ["-c", "exec prometheus --storage.tsdb.path=/x"], "command": ["sh"]}, "/data", "/"),
+        ({"args": ["--log.level=info"], "image": "example.org/x/y"}, "/data", "/"),
+    ],
+)
+def test_prometheus_with_arguments_and_without_a_path_writes_below_its_working_directory(
+    more: dict[str, Any], path: str, on_volume: str
+) -> None:
+    found = data_path(spec(), {**container(), **more})
+    assert found is not None
+    assert (found.path, found.on_volume, found.flag) == (path, on_volume, "")
+
+
+def test_variables_of_the_container_are_put_into_path_and_sub_path() -> None:
+    env = [
+        {"name": "SHARD", "value": "eu"},
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "HIDDEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+    ]
+    mounts = [{**mount("/data"), "subPathExpr": "$(POD)/$(HIDDEN)"}]
+    found = data_path(
+        spec(), {**container("--storage.tsdb.path=/data/$(SHARD)", mounts=mounts), "env": env}, {"name": "p-0"}
+    )
+    assert found is not None
+    assert (found.path, found.sub_path) == ("/data/eu", "p-0/$(HIDDEN)")
+
+
 # --- the flag ----------------------------------------------------------------------------------------------------
 
 

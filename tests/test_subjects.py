@@ -13,6 +13,18 @@ from efsdiag.semantics.objects import selector_of
 from efsdiag.subjects import KINDS, SubjectError, choose, kind_of, parse_target, pick
 
 
+class WithoutResources:
+    """A source that has no custom resources, as a bundle that nobody made with them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def __call__(self, query: Query) -> Any:
+        if "prometheuses" in query.operation:
+            raise Unreadable(query, "not in the bundle", "collect it")
+        return self.cluster(query)
+
+
 class Cluster:
     """A source over lists of objects by resource; label selectors are compared as equal pairs or ignored."""
 
@@ -304,3 +316,12 @@ def test_the_note_says_of_how_many_pods_one_was_picked() -> None:
     cluster = Cluster(pods=pods, deployments=[workload("Deployment", "prometheus-server")])
     note = chosen(cluster, "deploy/prometheus-server")[1]
     assert re.fullmatch(r"deployment/prometheus-server → pod/c, one of 3 \(2 ready\)", note)
+
+
+def test_a_prometheus_whose_resource_cannot_be_read_is_found_by_the_label_of_its_pods() -> None:
+    made = pod("prometheus-k8s-0")
+    made["metadata"]["labels"] = {"operator.prometheus.io/name": "k8s"}
+    found = choose(WithoutResources(Cluster(pods=[made])), Subject("prometheus", "m", "k8s"))
+    assert found.subject == Subject("pod", "m", "prometheus-k8s-0")
+    alone = Subject("prometheus", "m", "other")
+    assert choose(WithoutResources(Cluster(pods=[made])), alone).subject == alone

@@ -14,7 +14,7 @@ from efsdiag.semantics.containers import DataPath
 from efsdiag.semantics.objects import ref_of
 from efsdiag.semantics.posix import Access
 from efsdiag.semantics.statuses import Container
-from efsdiag.semantics.writing import chown_by_root, group_is_applied, judge_writing
+from efsdiag.semantics.writing import chown_by_root, group_is_applied, group_policy, judge_writing
 
 PARENT = "permission.parent-not-searchable"
 LEAF = "permission.data-dir-not-writable"
@@ -36,7 +36,8 @@ def data_path_on_volume(data_directory: DataPath, pod: dict[str, Any], claims: t
     if not claims:
         return skipped("the pod mounts no claim")
     says = f"{data_directory.path}, the data directory of {data_directory.container}, is on no claim of the pod"
-    return failed("prometheus.tsdb-path-off-volume", says, ref_of(pod), f"{data_directory.flag}={data_directory.path}")
+    proof = f"{data_directory.flag}={data_directory.path}" if data_directory.flag else "no argument says another path"
+    return failed("prometheus.tsdb-path-off-volume", says, ref_of(pod), proof)
 
 
 def parents_searchable(
@@ -68,7 +69,7 @@ def data_owned(
     actor: Any = UNREAD,
     data_volume: dict[str, Any] | None = None,
     heard: Heard | None = None,
-    pod: dict[str, Any] | None = None,
+    through_access_point: str | None = None,
 ) -> Verdict:
     if data_access is None or data_volume is None:
         return waiting("the data directory is on no volume yet")
@@ -76,17 +77,27 @@ def data_owned(
     access = data_access.access
     unlisted = access is not None and access.why == "not-listed"
     if access is None or (unlisted and (data_access.gap or not _cannot_be_made(access, heard))):
-        return _by_log(LEAF, attempt, heard, on, data_access, data_directory, actor, "nfs" in data_volume["spec"])
+        own_server = "nfs" in data_volume["spec"]
+        return _by_log(LEAF, attempt, heard, on, data_access, data_directory, actor, own_server, through_access_point)
     if access.why == "not-searchable":
         return waiting("the process cannot come to the data directory")
     if access.why:
         return _unwritable(data_directory, data_access, actor, on)
     own = data_directory.on_volume.rstrip("/")
-    needed = [e for e in data_access.files if e.path in {f"{own}/{name}" for name in NEEDED_FILES}]
+    names = {f"{own}/{name}" for name in NEEDED_FILES}
+    needed = [
+        e for e in data_access.files if e.path in names or _is_named(e.path.removeprefix(own), data_directory, heard)
+    ]
     if needed:
         says = f"{needed[0]} in the data directory is not {actor.credentials}'s to write"
         return failed(FILES, says, on, *(str(e) for e in needed))
     return passed(f"{actor.credentials} may write {data_directory.on_volume} on the volume", _place(data_directory))
+
+
+def _is_named(below: str, data_directory: DataPath, heard: Heard | None) -> bool:
+    """Whether the program says that this very file below its data directory is refused to it."""
+    said = heard.of(FILES) if heard else ()
+    return any(f"open {data_directory.path.rstrip('/')}{below}: " in s.message.text for s in said)
 
 
 def _cannot_be_made(access: Access, heard: Heard | None) -> bool:
@@ -120,6 +131,7 @@ def _by_log(
     data_directory: DataPath,
     actor: Any = None,
     own_server: bool = False,
+    through_access_point: str | None = None,
 ) -> Verdict:
     """Where no listing decides, what the program printed does: likely, not confirmed."""
     if not attempt.ran or heard is None:
@@ -134,6 +146,9 @@ def _by_log(
     if said:
         return passed(f"the program's own words name another cause: {said[0].line}")
     shared = heard.of(mode)
+    if shared and mode == LEAF and isinstance(actor, Unread) and through_access_point:
+        says = f"access point {through_access_point} may put another user in place of the process's"
+        return unknown(f"{says}, and {actor.why}: {shared[0].line}", actor.grant)
     if shared and mode == LEAF:
         # The same words for an older file of another user, which is the rarer case.
         likely = _refused_as(actor, own_server)
@@ -177,7 +192,7 @@ def fsgroup_applied(
     if access.entry is not None and access.entry.gid == group:
         return passed(f"{access.entry} has the group {group} already")
     spec = data_efs_volume.object["spec"]
-    policy = ((csi_driver or {}).get("spec") or {}).get("fsGroupPolicy") or "ReadWriteOnceWithFSType"
+    policy = group_policy(csi_driver)
     if group_is_applied(spec, policy):
         return passed("the kubelet applies fsGroup to this volume")
     says = (

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from efsdiag.evidence.release import PendingService
 from efsdiag.messages import recognise
-from efsdiag.model import Ref, Subject, Verdict, failed, passed, skipped, waiting
+from efsdiag.model import UNREAD, Ref, Subject, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.objects import ref_of
 
 LOAD_BALANCER_MODES = ("lb.subnets-not-tagged", "lb.iam-denied", "lb.attribute-conflict")
 
 
+MISSING_CLASS = "helm.operator-storageclass-missing"
+
+
 def operator_reconciles(
-    subject: Subject, workload: dict[str, Any] | None = None, storage_class_names: tuple[str, ...] | None = None
+    subject: Subject,
+    workload: Any = UNREAD,
+    storage_class_names: tuple[str, ...] | None = None,
+    operator_log: str | None = None,
 ) -> Verdict:
     if subject.kind != "prometheus" or workload is None:
         return skipped("no Prometheus resource was asked about")
+    if isinstance(workload, Unread):
+        return _by_operator_log(subject, workload, operator_log)
     conditions = workload.get("status", {}).get("conditions") or []
     refusing = [c for c in conditions if c.get("type") == "Reconciled" and c.get("status") == "False"]
     template = ((workload["spec"].get("storage") or {}).get("volumeClaimTemplate") or {}).get("spec") or {}
@@ -24,17 +33,30 @@ def operator_reconciles(
     if named and storage_class_names is not None and named not in storage_class_names:
         says = f"Prometheus {workload['metadata']['name']} names the storage class {named}, which does not exist"
         proof = [str(c.get("message", "")) for c in refusing]
-        return failed(
-            "helm.operator-storageclass-missing", says, ref_of(workload), *proof, f"storageClassName: {named}"
-        )
+        return failed(MISSING_CLASS, says, ref_of(workload), *proof, f"storageClassName: {named}")
     for condition in refusing:
         said = recognise(str(condition.get("message", "")), "resource-status")
-        if any(s.mode == "helm.operator-storageclass-missing" for s in said):
+        if any(s.mode == MISSING_CLASS for s in said):
             message = str(condition["message"])
-            return failed(
-                "helm.operator-storageclass-missing", f"the operator refuses: {message}", ref_of(workload), message
-            )
+            return failed(MISSING_CLASS, f"the operator refuses: {message}", ref_of(workload), message)
     return passed("the operator accepts the resource") if conditions else waiting("the operator has not answered")
+
+
+def _by_operator_log(subject: Subject, workload: Unread, operator_log: str | None) -> Verdict:
+    """Where the resource itself cannot be read: what its operator printed about it."""
+    key = f"{subject.namespace}/{subject.name}"
+    about = [
+        line
+        for line in (operator_log or "").splitlines()
+        if re.search(rf"(?<![\w/.-]){re.escape(key)}(?![\w.-])", line)
+    ]
+    said = [
+        s for line in about[-1:] for s in recognise(line.replace("\\", ""), "operator-log") if s.mode == MISSING_CLASS
+    ]
+    if not said:
+        return unknown(workload.why, workload.grant)
+    on = Ref("Prometheus", subject.name, subject.namespace)
+    return failed(MISSING_CLASS, f"the operator refuses: {said[0].quote}", on, said[0].quote, sure=False)
 
 
 def storage_spec_used(pod: dict[str, Any]) -> Verdict:

@@ -21,9 +21,10 @@ from efsdiag.model import (
     unknown,
     waiting,
 )
+from efsdiag.semantics import claims as csi
 from efsdiag.semantics.binding import nearest_volumes
 from efsdiag.semantics.by_hand import is_for_a_volume_by_hand, what_is_amiss
-from efsdiag.semantics.claims import EBS_DRIVER, EFS_DRIVER, IN_TREE_EBS, Claim, Provisioning, ref_of_claim
+from efsdiag.semantics.claims import Claim, Provisioning, ref_of_claim
 from efsdiag.semantics.objects import ref_of, scheduler_message
 
 PROVISIONER_REASONS = ("Provisioning", "ProvisioningSucceeded")
@@ -198,14 +199,17 @@ def provisioner_known(
     heard: Heard,
     candidate_volumes: list[dict[str, Any]] | None = None,
     controller_deployment: Any = UNREAD,
+    longhorn_managers: Any = UNREAD,
 ) -> Verdict:
     dynamic = [p for p in provisionings if p.dynamic]
     if not dynamic:
         return skipped("no claim waits for a provisioner")
     unseen = [p for p in dynamic if not provisioner_drivers.get(p.provisioner)]
     silent = [p for p in unseen if not _has_answered(p, heard, candidate_volumes)]
-    # The provisioner works without the CSIDriver object: where the driver's controller is, it is installed.
-    silent = [p for p in silent if p.provisioner != EFS_DRIVER or not controller_deployment]
+    # Without the CSIDriver object the driver is installed all the same, where its controller is, or the manager that
+    # makes the object when it has started.
+    there = {csi.EFS_DRIVER: controller_deployment, csi.LONGHORN_DRIVER: longhorn_managers}
+    silent = [p for p in silent if not there.get(p.provisioner)]
     verdicts = [_unknown_provisioner(p, provisioner_drivers) for p in silent]
     wrong = [v for v in verdicts if v.state is State.FAIL]
     return next(iter([*wrong, *verdicts]), passed(f"{dynamic[0].provisioner} is installed"))
@@ -227,7 +231,7 @@ def _is_provisioners(message: Message) -> bool:
 
 
 def _is_csi_name(provisioner: str) -> bool:
-    return ".csi." in provisioner or provisioner == IN_TREE_EBS
+    return ".csi." in provisioner or provisioner == csi.IN_TREE_EBS
 
 
 def _unknown_provisioner(p: Provisioning, drivers: dict[str, bool]) -> Verdict:
@@ -236,10 +240,10 @@ def _unknown_provisioner(p: Provisioning, drivers: dict[str, bool]) -> Verdict:
     hint = f"; {near[0]} is" if near else ""
     says = f"class {name} has the provisioner {p.provisioner}, which is not an installed CSI driver{hint}"
     proof = (f"StorageClass {name} provisioner: {p.provisioner}", f"CSIDriver {p.provisioner}: not found")
-    if p.provisioner == EFS_DRIVER:
-        return failed("csi.driver-not-installed", says, Ref("CSIDriver", EFS_DRIVER), *proof)
-    if p.provisioner in (EBS_DRIVER, IN_TREE_EBS):
-        return failed("ebs.no-csi-driver", says, Ref("CSIDriver", EBS_DRIVER), *proof)
+    if p.provisioner == csi.EFS_DRIVER:
+        return failed("csi.driver-not-installed", says, Ref("CSIDriver", csi.EFS_DRIVER), *proof)
+    if p.provisioner in (csi.EBS_DRIVER, csi.IN_TREE_EBS):
+        return failed("ebs.no-csi-driver", says, Ref("CSIDriver", csi.EBS_DRIVER), *proof)
     # Not every provisioner is a CSI driver: only a name that is one, or nearly one, is certainly wrong.
     sure = bool(near) or _is_csi_name(p.provisioner) or "efs" in p.provisioner
     if not sure and _is_held_back(p):

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from efsdiag.model import UNREAD, Missing, Unread, Verdict
+from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import Claim, EfsVolume
 from efsdiag.semantics.containers import DataPath, credentials, data_path, drops_override
 from efsdiag.semantics.driver_rights import client_decisions
 from efsdiag.semantics.iam_decisions import Decision
 from efsdiag.semantics.posix import Access, Credentials, Entry, access_to, parse_entries, unwritable_files
 from efsdiag.semantics.statuses import Container
+from efsdiag.semantics.writing import group_will_be_applied
 
 
 def data_directory(pod: dict[str, Any], main_container: Container) -> DataPath | None:
     """The main container's data directory, from its arguments, its image or its mounts; absent where it has none."""
-    return data_path(pod["spec"], main_container.spec)
+    return data_path(pod["spec"], main_container.spec, pod["metadata"])
 
 
 def data_claim(data_directory: DataPath, claims: tuple[Claim, ...]) -> Claim | None:
@@ -169,11 +171,17 @@ def data_access(
     process_credentials: Any = UNREAD,
     volume_listing: Any = UNREAD,
     client_rights: Any = UNREAD,
+    attempt: Attempt | None = None,
+    pod: dict[str, Any] | None = None,
+    csi_driver: Any = UNREAD,
 ) -> DataAccess:
     """The walk from the mount root to the data directory, as whom the file system sees the process.
 
-    With a subPath the kubelet itself goes to that directory, so the process never passes what lies above it.
+    With a subPath the kubelet itself goes to that directory, so the process never passes what lies above it. Where the
+    kubelet still has to give everything to the pod's group, the listing shows what will not stay.
     """
+    if attempt is not None and not attempt.mounted and group_will_be_applied(pod, data_volume, csi_driver):
+        return DataAccess(None, (), False, False, "the kubelet gives the files to the pod's fsGroup when it mounts")
     if isinstance(actor, Unread) or actor is None:
         why = actor.why if isinstance(actor, Unread) else str(process_credentials[1])
         return DataAccess(None, (), False, False, why, getattr(actor, "grant", "") or "state runAsUser in the pod")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from efsdiag.model import Subject
@@ -116,11 +117,11 @@ def owner_events(
     return sorted(found, key=time_of)
 
 
-def container_log(read: Any, pod: dict[str, Any], main_container: Container) -> str | None:
+def container_log(read: Any, pod: dict[str, Any], main_container: Container, now: datetime) -> str | None:
     """What the newest attempt of the main container printed (last 400 lines); absent where it never ran.
 
     A container that waits for its restart has the log of the attempt that ended; where that is empty or was not kept,
-    the attempt before it speaks.
+    the attempt before it speaks. So it does while the present one has not run for as long as it did.
 
     Source:  kube:log pods
     """
@@ -132,6 +133,10 @@ def container_log(read: Any, pod: dict[str, Any], main_container: Container) -> 
         "container": main_container.name,
         "tailLines": "400",
     }
+    if main_container.is_early(now):
+        before = read("kube:log pods", **where, previous="true")
+        if before:
+            return str(before)
     text: str | None = read("kube:log pods", **where)
     if not text and main_container.status.get("restartCount"):
         text = read("kube:log pods", **where, previous="true")

@@ -7,11 +7,12 @@ from typing import Any
 
 from efsdiag.model import Subject
 from efsdiag.reading import events_about
-from efsdiag.semantics.claims import Claim, Provisioning
+from efsdiag.semantics.claims import LONGHORN_DRIVER, Claim, Provisioning
+from efsdiag.semantics.containers import image_name
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-LONGHORN = "driver.longhorn.io"
 LONGHORN_NAMESPACE = "longhorn-system"
+OPERATOR_IMAGE = "prometheus-operator/prometheus-operator"
 INSTANCE = "app.kubernetes.io/instance"
 
 
@@ -43,7 +44,7 @@ def longhorn_managers(
     """
     drivers = {p.provisioner for p in provisionings}
     drivers |= {(v["spec"].get("csi") or {}).get("driver", "") for v in volumes.values() if v is not None}
-    if LONGHORN not in drivers:
+    if LONGHORN_DRIVER not in drivers:
         return None
     node = (pod or {}).get("spec", {}).get("nodeName")
     field = f"spec.nodeName={node}" if node else ""
@@ -72,6 +73,26 @@ def storage_class_names(read: Any, subject: Subject) -> tuple[str, ...] | None:
     if subject.kind != "prometheus":
         return None
     return tuple(sorted(c["metadata"]["name"] for c in read("kube:list storageclasses") or []))
+
+
+def operator_log(read: Any, subject: Subject) -> str | None:
+    """What prometheus-operator printed, where a Prometheus resource was asked about and it runs in that namespace.
+
+    Source:  kube:list pods of the namespace, kube:log pods
+    """
+    if subject.kind != "prometheus":
+        return None
+    for pod in read("kube:list pods", namespace=subject.namespace) or []:
+        for container in pod["spec"].get("containers") or []:
+            if image_name(container.get("image", "")) == OPERATOR_IMAGE:
+                where = {
+                    "namespace": subject.namespace,
+                    "name": pod["metadata"]["name"],
+                    "container": container["name"],
+                }
+                text: str | None = read("kube:log pods", **where, tailLines="400")
+                return text
+    return None
 
 
 def pending_release_claims(read: Any, pod: dict[str, Any], claims: tuple[Claim, ...]) -> tuple[str, ...] | None:

@@ -149,6 +149,24 @@ def efs_volumes(claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | N
     return tuple(found)
 
 
+def ebs_volumes(volumes: dict[str, dict[str, Any] | None]) -> tuple[dict[str, Any], ...]:
+    """The volumes behind the claims that one node at a time may hold: of EBS, and for one writer."""
+    found = [v for v in volumes.values() if v is not None]
+    single = [v for v in found if not {"ReadWriteMany", "ReadOnlyMany"} & set(v["spec"].get("accessModes") or ())]
+    return tuple(v for v in single if (v["spec"].get("csi") or {}).get("driver") == EBS_DRIVER)
+
+
+def volume_attachments(read: Any, ebs_volumes: tuple[dict[str, Any], ...]) -> list[dict[str, Any]] | None:
+    """Which node holds which volume; absent where the pod mounts no EBS volume.
+
+    Source:  kube:list volumeattachments (the API offers no selector for the volume)
+    """
+    if not ebs_volumes:
+        return None
+    found: list[dict[str, Any]] | None = read("kube:list volumeattachments")
+    return found or []
+
+
 def efs_classes(provisionings: tuple[Provisioning, ...]) -> tuple[Provisioning, ...]:
     """The unbound claims that the EFS driver is to serve."""
     return tuple(p for p in provisionings if p.dynamic and p.provisioner == EFS_DRIVER)

@@ -10,6 +10,7 @@ from efsdiag.model import Ref
 EFS_DRIVER = "efs.csi.aws.com"
 EBS_DRIVER = "ebs.csi.aws.com"
 IN_TREE_EBS = "kubernetes.io/aws-ebs"
+LONGHORN_DRIVER = "driver.longhorn.io"
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"

@@ -20,6 +20,7 @@ WELL_KNOWN_PATHS = {
 """Data directories that a program has when nothing else is said, by image."""
 
 
+PROMETHEUS_IMAGES = ("prometheus/prometheus", "prom/prometheus")
 WORKING_DIRECTORIES = {"prometheus": "/prometheus", "alertmanager": "/alertmanager"}
 
 IMAGE_USERS = {
@@ -99,28 +100,65 @@ def flag_value(container: Mapping[str, Any], names: tuple[str, ...]) -> tuple[st
     return "", ""
 
 
-def data_path(spec: Mapping[str, Any], container: Mapping[str, Any]) -> DataPath | None:
-    """The data directory of a container, and where that is on which of the pod's claims; None where it has none."""
+def expanded(text: str, container: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """`text` with the container's variables in place of $(NAME); those that come from elsewhere stay as they are.
+
+    Source:  https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
+    """
+    known: dict[str, str] = {}
+    for variable in container.get("env") or []:
+        field = ((variable.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath", "")
+        value = (
+            variable.get("value", "") if "valueFrom" not in variable else metadata.get(field.removeprefix("metadata."))
+        )
+        if isinstance(value, str):
+            known[variable["name"]] = value
+    return re.sub(r"\$\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)", lambda found: known.get(found[1], found[0]), text)
+
+
+def data_path(
+    spec: Mapping[str, Any], container: Mapping[str, Any], metadata: Mapping[str, Any] | None = None
+) -> DataPath | None:
+    """The data directory of a container, and where that is on which of the pod's claims; None where it has none.
+
+    `metadata` is the pod's, for what the container's variables take from it.
+    """
     mounts = container.get("volumeMounts") or []
     volumes = claim_volume_names(spec)
     claimed = [m for m in mounts if m["name"] in volumes]
     flag, path = flag_value(container, PATH_FLAGS)
     if not path:
-        path = WELL_KNOWN_PATHS.get(image_name(container.get("image", "")), "")
+        path = WELL_KNOWN_PATHS.get(image_name(container.get("image", "")), "") or _default_path(container)
     if not path:
         path = claimed[0]["mountPath"] if claimed else ""
     if not path:
         return None
+    path = expanded(path, container, metadata or {})
     path = posixpath.normpath(posixpath.join(_working_directory(container), path))
     holder = _mount_of(path, mounts)
     if holder is None or holder["name"] not in volumes:
         return DataPath(container["name"], path, flag, "", "", "", "", False)
-    # The variables of a subPathExpr are not resolved: a directory of that name is in no listing, so nobody judges it.
-    sub_path = str(holder.get("subPath") or holder.get("subPathExpr") or "").strip("/")
+    # A variable that nobody knows stays as it is: a directory of that name is in no listing, so nobody judges it.
+    sub_path = str(holder.get("subPath") or expanded(holder.get("subPathExpr") or "", container, metadata or {}))
+    sub_path = sub_path.strip("/")
     rest = posixpath.relpath(path, holder["mountPath"])
     on_volume = posixpath.normpath(posixpath.join("/", sub_path, rest))
     read_only = bool(holder.get("readOnly")) or _claim_read_only(spec, holder["name"])
     return DataPath(container["name"], path, flag, holder["name"], holder["mountPath"], sub_path, on_volume, read_only)
+
+
+def _default_path(container: Mapping[str, Any]) -> str:
+    """Where Prometheus keeps its data when its own arguments do not say: relative to its working directory.
+
+    Without arguments the image's own apply, which say it; what a shell is given to run is not read.
+    Source:  https://prometheus.io/docs/prometheus/latest/command-line/prometheus/
+    """
+    words = [str(word) for word in [*(container.get("command") or ["prometheus"]), *(container.get("args") or [])]]
+    if image_name(container.get("image", "")) not in PROMETHEUS_IMAGES or not words[1:]:
+        return ""
+    if posixpath.basename(words[0]) != "prometheus" or any(flag in word for word in words for flag in PATH_FLAGS):
+        return ""
+    return "data-agent/" if {"--agent", "--enable-feature=agent"} & set(words) else "data/"
 
 
 def _working_directory(container: Mapping[str, Any]) -> str:

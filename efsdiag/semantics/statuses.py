@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+
+from efsdiag.semantics.attempt import parse_time
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,14 @@ class Container:
     @property
     def was_created(self) -> bool:
         return bool(self.status.get("containerID")) or bool(self.running) or bool(self.last_terminated)
+
+    def is_early(self, now: datetime) -> bool:
+        """Whether it runs again after a failure, and has not run for as long yet as the attempt that failed."""
+        failure = self.status.get("lastState", {}).get("terminated") or {}
+        if not self.running or self.status.get("ready") or not failure.get("exitCode"):
+            return False
+        lasted = parse_time(str(failure.get("finishedAt"))) - parse_time(str(failure.get("startedAt")))
+        return now - parse_time(str(self.running.get("startedAt"))) < lasted
 
 
 def is_stuck(container: Container) -> bool:

@@ -53,3 +53,20 @@ def group_is_applied(spec: Mapping[str, Any], policy: str) -> bool:
     once = {"ReadWriteOnce", "ReadWriteOncePod"} & set(spec.get("accessModes") or ())
     by_type = policy == "ReadWriteOnceWithFSType" and spec["csi"].get("fsType") and once
     return policy == "File" or bool(by_type)
+
+
+def group_will_be_applied(pod: Mapping[str, Any] | None, volume: Mapping[str, Any], csi_driver: Any) -> bool:
+    """Whether the kubelet gives the volume's files to this pod's fsGroup when it mounts them.
+
+    `csi_driver` is the driver's CSIDriver object; where nobody could read it, it is taken for one without a policy.
+    """
+    group = (((pod or {}).get("spec") or {}).get("securityContext") or {}).get("fsGroup")
+    if group is None or "csi" not in volume["spec"]:
+        return False
+    return group_is_applied(volume["spec"], group_policy(csi_driver))
+
+
+def group_policy(csi_driver: Any) -> str:
+    """The fsGroupPolicy of a CSIDriver object, or the one that the API puts in where there is none."""
+    spec = (csi_driver or {}).get("spec") or {} if isinstance(csi_driver, Mapping) else {}
+    return str(spec.get("fsGroupPolicy") or "ReadWriteOnceWithFSType")

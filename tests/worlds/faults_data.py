@@ -64,6 +64,13 @@ def lock_was_written_by_root(world: World) -> None:
     crashing(world, log)
 
 
+@fault("permission.existing-file-owner", Stage.PROCESS)
+def segment_was_written_by_root(world: World) -> None:
+    world.volumes["prometheus-efs"]["entries"].append(entry("/wal/00000007", 0, mode="0600", kind="file"))
+    path = f"{directory_of(world)}/wal/00000007"
+    crashing(world, failing(world.shape.prometheus, f"opening storage failed: open {path}: permission denied"))
+
+
 @fault("permission.access-point-uid-mismatch", Stage.PROCESS, storage="dynamic")
 def access_point_user_does_not_own_its_root(world: World) -> None:
     world.listing()["/"] |= {"uid": USER, "gid": USER, "mode": "0755"}
@@ -148,3 +155,10 @@ def _failing_init(world: World, name: str, image: str, line: str) -> None:
 def selinux_keeps_containers_from_nfs(world: World) -> None:
     world.node["status"]["nodeInfo"]["osImage"] = "Red Hat Enterprise Linux 9.6 (Plow)"
     _refused(world, parent=False)
+
+
+@fault("prometheus.tsdb-path-off-volume", Stage.PROCESS, label="default")
+def nobody_says_where_the_data_go(world: World) -> None:
+    for spec in (world.pod["spec"], world.deployment["spec"]["template"]["spec"]):
+        spec["containers"][0]["args"].pop(1)
+    _refused(world, parent=True, why="no such file or directory")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from worlds.fault import Stage, fault
 from worlds.faults_data import _failing_init
+from worlds.ids import ago
 from worlds.logs import query_log_refused
-from worlds.stages import crashing, directory_of, unmounted, unprovisioned
+from worlds.stages import crashing, directory_of, unmounted, unprovisioned, waits_for
 from worlds.world import Thing, World, metadata
 
 
@@ -93,7 +94,7 @@ def _ebs_driver(world: World) -> None:
     world.all("csidrivers").append({**driver, "spec": {"attachRequired": True}})
 
 
-@fault("ebs.multi-attach", Stage.MOUNT, sure=False)
+@fault("ebs.multi-attach", Stage.MOUNT)
 def ebs_volume_hangs_on_another_node(world: World) -> None:
     _ebs(world)
     volume = world.volume["metadata"]["name"]
@@ -129,6 +130,39 @@ def ebs_driver_may_not_create_volumes(world: World) -> None:
         "error EC2: CreateVolume, https response error StatusCode: 403, RequestID: 1, api error UnauthorizedOperation: "
         "You are not authorized to perform this operation.",
     )
+
+
+@fault("longhorn.open-iscsi-missing", Stage.BIND, storage="dynamic")
+def longhorn_never_started(world: World) -> None:
+    class_ = world.get("storageclasses", "efs-sc")
+    class_ |= {"provisioner": "driver.longhorn.io", "parameters": {"numberOfReplicas": "3"}}
+    class_["metadata"]["name"] = world.claim["spec"]["storageClassName"] = "longhorn"
+    world.claim["spec"]["accessModes"] = ["ReadWriteOnce"]
+    waits_for(world, "driver.longhorn.io")
+    _longhorn_manager(world)
+
+
+def _longhorn_manager(world: World) -> None:
+    """The manager on the first node, which ends because iscsiadm is not there."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata(world, "longhorn-system")}
+    world.all("namespaces").append({**namespace, "status": {"phase": "Active"}})
+    pod: Thing = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata(world, "longhorn-manager-7k2xq", "longhorn-system", labels={"app": "longhorn-manager"}),
+        "spec": {
+            "nodeName": world.all("nodes")[0]["metadata"]["name"],
+            "containers": [{"name": "longhorn-manager", "image": "longhornio/longhorn-manager:v1.9.1"}],
+        },
+    }
+    ended = {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": ago(4), "finishedAt": ago(4)}}
+    state = {"waiting": {"reason": "CrashLoopBackOff"}}
+    status = {"name": "longhorn-manager", "ready": False, "restartCount": 9, "state": state, "lastState": ended}
+    conditions = [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]
+    pod["status"] = {"phase": "Running", "conditions": conditions, "containerStatuses": [status]}
+    world.all("pods").append(pod)
+    says = "failed to check environment, please make sure you have iscsiadm/open-iscsi installed on the host"
+    world.print_log(pod, "longhorn-manager", [f'level=fatal msg="Error starting manager: {says}"'])
 
 
 @fault("longhorn.open-iscsi-missing", Stage.MOUNT, sure=False)
