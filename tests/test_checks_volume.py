@@ -86,7 +86,7 @@ def test_claim_exists_does_not_apply_to_a_pod_without_claims() -> None:
 
 def test_claim_exists_fails_for_the_one_that_is_missing_and_names_its_nearest_neighbour() -> None:
     both = (claim("other"), claim("prometheus-sever", exists=False))
-    verdict = claim_exists(subject(), both, pod(), None, None, ["grafana", CLAIM, "other"])
+    verdict = claim_exists(subject(), both, pod(node=None), None, None, ["grafana", CLAIM, "other"])
     assert modes(verdict) == ["pod.pvc-not-found"]
     assert verdict.says.startswith("the pod mounts claim prometheus-sever, which does not exist in monitoring")
     assert CLAIM in verdict.says
@@ -105,28 +105,34 @@ def in_default(name: str) -> Object:
 @pytest.mark.parametrize("neighbours", [[], ["grafana"]], ids=["empty-namespace", "unrelated-claim-beside-it"])
 def test_claim_exists_finds_the_claim_in_another_namespace(neighbours: list[str]) -> None:
     missing = (claim(exists=False),)
-    verdict = claim_exists(subject(), missing, pod(), None, [in_default(CLAIM)], neighbours)
+    verdict = claim_exists(subject(), missing, pod(node=None), None, [in_default(CLAIM)], neighbours)
     assert modes(verdict) == ["helm.existing-claim-in-other-namespace"]
     assert verdict.says == f"claim {CLAIM} is in namespace default; the pod is in monitoring"
 
 
 def test_claim_exists_takes_a_near_name_in_the_namespace_for_what_was_meant() -> None:
     missing = (claim("prometheus-sever", exists=False),)
-    verdict = claim_exists(subject(), missing, pod(), None, [in_default("prometheus-sever")], [CLAIM])
+    verdict = claim_exists(subject(), missing, pod(node=None), None, [in_default("prometheus-sever")], [CLAIM])
     assert modes(verdict) == ["pod.pvc-not-found"]
 
 
 def test_claim_exists_needs_no_namesakes_to_be_readable_and_does_not_call_the_namespace_empty() -> None:
-    verdict = claim_exists(subject(), (claim(exists=False),), pod(), None, Unread("no"), Unread("no"))
+    verdict = claim_exists(subject(), (claim(exists=False),), pod(node=None), None, Unread("no"), Unread("no"))
     assert modes(verdict) == ["pod.pvc-not-found"]
     assert "no claim at all" not in verdict.says
-    assert "has no claim at all" in claim_exists(subject(), (claim(exists=False),), pod(), None, None, []).says
+    assert "has no claim at all" in claim_exists(subject(), (claim(exists=False),), pod(node=None), None, None, []).says
 
 
 def test_claim_exists_blames_the_template_that_names_the_claim() -> None:
     deployment = {"kind": "Deployment", "metadata": {"name": "prometheus", "namespace": "monitoring"}}
-    verdict = claim_exists(subject(), (claim(exists=False),), pod(), deployment)
+    verdict = claim_exists(subject(), (claim(exists=False),), pod(node=None), deployment)
     assert str(verdict.findings[0].object) == "Deployment/monitoring/prometheus"
+
+
+def test_a_claim_that_is_missing_under_a_scheduled_pod_was_not_collected() -> None:
+    verdict = claim_exists(subject(), (claim(exists=False),), pod(), None, [], [])
+    assert verdict.state is State.UNKNOWN
+    assert "could not have been scheduled" in verdict.says
 
 
 def test_claim_exists_is_unknown_where_the_scheduler_saw_the_claim() -> None:

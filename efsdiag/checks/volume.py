@@ -48,6 +48,9 @@ def claim_exists(
         return passed(f"{_names(claims)} exist{'s' if len(claims) == 1 else ''} in {subject.namespace}")
     if pod is not None and "unbound immediate" in scheduler_message(pod):
         return unknown(f"claim {missing[0]} was not found, but the scheduler says that it is there and unbound")
+    if pod is not None and pod["spec"].get("nodeName"):
+        # No pod is scheduled before its claims exist, and a claim in use is protected from being deleted.
+        return unknown(f"claim {missing[0]} was not found, but the pod could not have been scheduled without it")
     # That the claim is missing is proven; where its namesakes are is only a hint, so they need not be readable.
     elsewhere = {c["metadata"]["name"]: c["metadata"]["namespace"] for c in same_named_claims or []}
     neighbours = list(neighbour_claims or [])

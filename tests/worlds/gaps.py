@@ -5,7 +5,7 @@ KNOWN_GAPS: dict[str, str] = {}
 
 TRUE_THEN: dict[tuple[str, str], str] = {
     ("iam.role-without-policy", "aws/iam/list-attached-role-policies#"): "a role with one policy less",
-    ("pod.pvc-not-found", "cluster-resources/pvcs#"): "the claim was deleted",
+    ("pod.pvc-not-found", "cluster-resources/pvcs#"): "the claim of a pod without a node was deleted",
     ("csi.driver-object-missing", "cluster-resources/csidrivers#"): "the object was deleted",
     ("ebs.no-csi-driver", "cluster-resources/csidrivers#"): "the driver was removed",
     ("efs.access-point-not-found", "aws/efs/describe-access-points#"): "the access point was deleted",
