@@ -173,7 +173,7 @@ def _fresh(plan: Plan, done: Looked) -> bool:
     fresh = make_plan(done, plan.choices)
     if fresh.digest == plan.digest:
         return True
-    if all(_worked(option, done.found.diagnosis) for option in plan.chosen):
+    if not fresh.changes and all(_worked(option, done.found.diagnosis) for option in plan.chosen):
         return False
     raise Fault("plan-stale", f"fresh evidence gives another plan, {fresh.digest}", AGAIN, CONSENT)
 
