@@ -9,8 +9,8 @@ from worlds.world import World, metadata
 
 
 def _workers(world: World) -> list[dict]:  # type: ignore[type-arg]
-    """The nodes that take ordinary pods."""
-    return [n for n in world.all("nodes") if not n["spec"].get("taints")]
+    """The nodes that take ordinary pods, and those that are set apart for some."""
+    return [n for n in world.all("nodes") if not any("control-plane" in t["key"] for t in n["spec"].get("taints") or [])]
 
 
 def _control_plane(world: World) -> str:
