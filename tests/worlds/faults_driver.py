@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worlds.fault import Stage, fault
 from worlds.ids import ago
-from worlds.stages import unmounted, unprovisioned, waits_for
+from worlds.stages import mount_fails, unmounted, unprovisioned, waits_for
 from worlds.world import Thing, World
 
 NOT_REGISTERED = (
@@ -98,6 +98,16 @@ def node_plugin_is_killed_for_its_memory(world: World) -> None:
     _stop(world.node_plugin, "efs-plugin", reason="OOMKilled", code=137)
     _unregister(world)
     unmounted(world, NOT_REGISTERED)
+
+
+@fault("csi.region-unresolved", Stage.MOUNT, sure=False)
+def mount_helper_finds_no_region(world: World) -> None:
+    mount_fails(
+        world,
+        'Error retrieving region. Please set the "region" parameter in the efs-utils configuration file or specify it '
+        "as a mount option.",
+        1,
+    )
 
 
 @fault("csi.node-plugin-crash", Stage.MOUNT)
