@@ -279,6 +279,7 @@ OF_THE_POD_ALONE = {
     "node-available",
     "node-selected",
     "node-tolerated",
+    "pod-kept",
     "resources-suffice",
     "volume-zone-has-node",
     "volume-mounted",

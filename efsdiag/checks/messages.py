@@ -9,7 +9,11 @@ from efsdiag.model import Finding, Verdict, failed_all, passed, unknown, waiting
 
 
 def judge_by_messages(
-    modes: tuple[str, ...], channels: Mapping[str, frozenset[str]], *, certain: bool, hears: frozenset[str] = frozenset()
+    modes: tuple[str, ...],
+    channels: Mapping[str, frozenset[str]],
+    *,
+    certain: bool,
+    hears: frozenset[str] = frozenset(),
 ) -> Callable[..., Verdict]:
     """A judge that fails where a message of the present attempt names one of `modes`.
 
