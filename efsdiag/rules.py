@@ -41,6 +41,7 @@ KEYS = {
     "actionable": bool,
     "judged_by": str,
     "certain": bool,
+    "hears": list,
     "settings": dict,
 }
 NEEDED = ("claim", "matters", "blocks", "modes")
@@ -198,7 +199,8 @@ def _check(entry: Entry, functions: Mapping[str, Callable[..., Any]], modes: Map
     rule = entry.value
     if rule.get("judged_by") == "messages":
         own = {mode: frozenset(str(sign["where"]) for sign in modes[mode].signs) for mode in rule["modes"]}
-        judge = judge_by_messages(tuple(rule["modes"]), own, certain=bool(rule.get("certain", True)))
+        certain, hears = bool(rule.get("certain", True)), frozenset(rule.get("hears", ()))
+        judge = judge_by_messages(tuple(rule["modes"]), own, certain=certain, hears=hears)
     else:
         judge = _function_of(entry, functions, code)
     return Check(

@@ -13,6 +13,7 @@ from values import (
     efs_volume,
     heard,
     modes,
+    node,
     pod,
     provisioning,
     said,
@@ -31,6 +32,7 @@ from efsdiag.checks.csi import (
     driver_registered_on_node,
     node_plugin_on_node,
     node_plugin_runs,
+    node_plugin_started,
 )
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import Ref, State, Status, Unread, Verdict
@@ -473,3 +475,37 @@ def test_a_node_plugin_that_is_down_is_latent_once_the_volumes_are_mounted() -> 
     diagnosis = diagnosis_of(world)
     assert diagnosis.status is Status.HEALTHY
     assert "csi.node-plugin-crash" in {f.finding.mode for f in diagnosis.latent}
+
+
+# ---- nodes that wait for the node plugin, and Fargate
+
+
+def started(pods: Any) -> Verdict:
+    return node_plugin_started(pod(node=None), pods, DAEMONS)
+
+
+def test_node_plugin_started_does_not_apply_where_no_node_waits() -> None:
+    assert started(None).state is State.SKIP
+    assert node_plugin_started(pod(), Unread("refused"), DAEMONS).state is State.SKIP
+    assert started(Unread("refused")).state is State.UNKNOWN
+
+
+def test_node_plugin_started_passes_where_it_is_ready_so_that_the_taint_itself_is_at_fault() -> None:
+    assert started({NODE: [driver_pod(ready=True)]}).state is State.PASS
+
+
+def test_node_plugin_started_fails_where_it_stands_on_no_node_that_waits_for_it() -> None:
+    verdict = started({NODE: []})
+    assert modes(verdict) == ["csi.node-daemonset-not-on-node"]
+    assert NODE in verdict.says
+
+
+def test_node_plugin_started_fails_with_what_keeps_the_plugin_from_starting() -> None:
+    crashing = driver_pod(**{"efs-plugin": {"restartCount": 7, "lastState": {"terminated": {"exitCode": 255}}}})
+    assert modes(started({NODE: [crashing]})) == ["csi.node-plugin-crash"]
+
+
+def test_no_plugin_is_missed_on_fargate() -> None:
+    fargate = node(labels={"eks.amazonaws.com/compute-type": "fargate"})
+    assert node_plugin_on_node(attempt("scheduled"), VOLUMES, pod(), DAEMONS, [], None, fargate).state is State.SKIP
+    assert driver_registered_on_node(attempt("scheduled"), VOLUMES, pod(), None, fargate).state is State.SKIP

@@ -174,6 +174,15 @@ def test_an_address_that_no_mount_target_has_any_more_fails() -> None:
     assert "10.0.2.50" in verdict.says
 
 
+def test_what_is_no_address_is_no_stale_one() -> None:
+    garbage = (volume(attributes={"mounttargetip": "10.0.2"}),)
+    assert efs.mount_target_in_vpc("vpc-1", garbage, {FS: [mount_target()]}).state is State.PASS
+
+
+def test_what_is_no_access_point_id_is_no_missing_access_point() -> None:
+    assert efs.access_point_exists((volume(f"{FS}::fsap-0a1b2c3d"),), {}).state is State.SKIP
+
+
 def in_zone(targets: list[dict[str, Any]] | None = None, volumes: Any = VOLUMES, **others: Any) -> Verdict:
     found = [mount_target()] if targets is None else targets
     return efs.mount_target_in_zone(others.pop("node", instance()), volumes, {FS: found}, [], **others)

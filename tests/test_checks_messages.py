@@ -213,6 +213,15 @@ def test_modes_of_other_checks_are_not_heard() -> None:
     assert JUDGE(sighted(("c", True))).state is State.PASS
 
 
+def test_a_rule_may_hear_one_channel_of_a_mode_only() -> None:
+    channels = {"a": frozenset({"pod-event", "claim-event"})}
+    said_to_the_pod = sighted(("a", True))
+    judged = judge_by_messages(("a",), channels, certain=True, hears=frozenset({"pod-event"}))
+    assert modes(judged(said_to_the_pod)) == ["a"]
+    judged = judge_by_messages(("a",), channels, certain=True, hears=frozenset({"claim-event"}))
+    assert judged(said_to_the_pod).state is State.WAITING
+
+
 @pytest.mark.parametrize("certain", [True, False])
 def test_a_rule_says_whether_its_messages_are_certain(certain: bool) -> None:
     judged = judge_by_messages(("a",), {"a": frozenset({"pod-event"})}, certain=certain)
@@ -270,6 +279,7 @@ OF_THE_POD_ALONE = {
     "node-available",
     "node-selected",
     "node-tolerated",
+    "pod-kept",
     "resources-suffice",
     "volume-zone-has-node",
     "volume-mounted",

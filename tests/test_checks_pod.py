@@ -28,6 +28,7 @@ from efsdiag.checks.pod import (
     node_selected,
     node_tolerated,
     pod_exists,
+    pod_kept,
     pod_ready,
     pod_scheduled,
     resources_suffice,
@@ -290,7 +291,7 @@ def test_resources_suffice_believes_the_scheduler_where_nobody_counted() -> None
 
 
 def test_resources_suffice_waits_where_the_scheduler_has_not_come_to_it() -> None:
-    assert resources_suffice(WAITS, filtered(node(), full=None), heard()).state is State.WAITING
+    assert resources_suffice(WAITS, filtered(node(), full=None), heard(), None).state is State.WAITING
 
 
 def test_only_the_first_three_nodes_are_named() -> None:
@@ -346,3 +347,22 @@ def test_a_long_message_is_shown_on_one_line_of_at_most_200_characters() -> None
 def test_the_objects_are_named() -> None:
     verdict = pod_scheduled(WAITS, attempt("unscheduled"))
     assert str(verdict.findings[0].object) == f"Pod/monitoring/{NAME}"
+
+
+def test_resources_suffice_is_unknown_where_nobody_could_count_what_runs_on_the_nodes() -> None:
+    filtering = first_excluding_filter(WAITS, [node()])
+    refused = Unread("pods may not be listed", "list pods")
+    assert resources_suffice(WAITS, filtering, None, refused).state is State.UNKNOWN
+    assert resources_suffice(WAITS, filtering, None, None).state is State.WAITING
+
+
+@pytest.mark.parametrize(
+    ("resource", "state"),
+    [("ephemeral-storage", State.FAIL), ("inodes", State.FAIL), ("memory", State.UNKNOWN)],
+)
+def test_pod_kept_fails_where_the_kubelet_evicted_the_pod_for_a_full_disk(resource: str, state: State) -> None:
+    status = {"phase": "Failed", "reason": "Evicted", "message": f"The node was low on resource: {resource}. "}
+    verdict = pod_kept(pod(status=status))
+    assert verdict.state is state
+    assert resource in verdict.says
+    assert pod_kept(pod()).state is State.PASS

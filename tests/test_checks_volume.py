@@ -361,6 +361,13 @@ def test_a_volume_of_the_claims_name_and_another_class_was_meant() -> None:
     assert class_of(wants("efs-sc"), volume(CLAIM)).state is State.SKIP
 
 
+def test_what_an_earlier_claim_of_the_same_name_left_in_another_class_is_not_what_this_claim_waits_for() -> None:
+    earlier = {"namespace": "monitoring", "name": CLAIM, "uid": "uid-before"}
+    left = volume(CLAIM, capacity={"storage": "1Gi"}, claimRef=earlier, phase="Released")
+    assert modes(class_of(wants("efs-sc"), left)) == ["storageclass.not-found"]
+    assert fits(wants("efs-sc"), left).state is State.SKIP
+
+
 @pytest.mark.parametrize(("message", "sure"), [('storageclass.storage.k8s.io "efs-sc" not found', True), ("", False)])
 def test_storage_class_exists_doubts_where_the_binder_has_seen_the_class(message: str, sure: bool) -> None:
     seen = wants("efs-sc")

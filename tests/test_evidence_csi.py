@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from values import NODE, Object, World, claim, efs_volume, pod, provisioning
+from values import NODE, Object, World, claim, efs_volume, node, pod, provisioning
 
 from efsdiag.evidence import csi as evidence
 from efsdiag.gather import Reader
 from efsdiag.model import Unreadable
-from efsdiag.semantics.driver import DriverVersion
+from efsdiag.semantics.driver import FARGATE_DRIVER, DriverVersion
+from efsdiag.semantics.scheduling import first_excluding_filter
 
 IMAGE = "public.ecr.aws/efs-csi-driver/amazon/aws-efs-csi-driver"
 LABELS = {"app.kubernetes.io/name": "aws-efs-csi-driver"}
@@ -110,6 +111,11 @@ def test_the_leader_is_the_holder_of_the_lease_else_the_first_that_is_ready_else
 
 def test_versions_are_those_of_the_images() -> None:
     assert evidence.node_driver_version(DAEMONS) == DriverVersion("v2.1.0", (2, 1, 0))
+    older = driver_pod("n1", "efs-csi-node")
+    older["spec"]["containers"] = [{"name": "efs-plugin", "image": f"{IMAGE}:v1.7.0"}]
+    assert evidence.node_driver_version(DAEMONS, [older]) == DriverVersion("v1.7.0", (1, 7, 0))
+    assert evidence.node_driver_version(DAEMONS, []) == DriverVersion("v2.1.0", (2, 1, 0))
+    assert evidence.node_driver_version(None) is None
     odd = workload("Deployment", "c", image=f"{IMAGE}@sha256:abc")
     assert evidence.controller_version(odd) == DriverVersion("", None)
 
@@ -164,3 +170,23 @@ def test_events_of_the_node_plugin_are_read_only_where_none_of_its_pods_is_ready
     assert evidence.node_plugin_events(read, [down, driver_pod("n2", "efs-csi-node")]) is None
     assert evidence.node_plugin_events(read, []) is None
     assert len(read.asked) == asked
+
+
+FARGATE = {"metadata": {"name": "fargate-1", "labels": {"eks.amazonaws.com/compute-type": "fargate"}}}
+
+
+def test_fargate_brings_a_driver_along_that_knows_no_prefix() -> None:
+    version = evidence.node_driver_version(DAEMONS, [], FARGATE)
+    assert version == FARGATE_DRIVER
+    assert version is not None
+    assert version.before(3, 0, 0)
+
+
+def test_the_pods_that_nodes_wait_for_are_those_of_the_nodes_with_the_start_up_taint() -> None:
+    taint = "efs.csi.aws.com/agent-not-ready=:NoExecute"
+    here = driver_pod("n1", "efs-csi-node")
+    waiting = first_excluding_filter(pod(node=None), [node(taints=[taint]), node("worker2", taints=[taint])])
+    found = evidence.starting_plugin_pods(reading(here), DAEMONS, waiting)
+    assert {name: names(pods) for name, pods in (found or {}).items()} == {NODE: ["n1"], "worker2": []}
+    dedicated = first_excluding_filter(pod(node=None), [node(taints=["dedicated=batch:NoSchedule"])])
+    assert evidence.starting_plugin_pods(reading(here), DAEMONS, dedicated) is None

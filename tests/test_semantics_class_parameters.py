@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from efsdiag.semantics.class_parameters import faults_of
+from efsdiag.semantics.driver import DriverVersion
 
 GOOD = {"provisioningMode": "efs-ap", "fileSystemId": "fs-0123456789abcdef0", "directoryPerms": "700"}
 INVALID = "csi.invalid-parameters"
@@ -128,3 +129,9 @@ def test_tags_of_the_controller_and_a_class_without_tagging_exclude_each_other(
 
 def test_every_fault_of_a_class_is_told() -> None:
     assert [mode for mode, _ in faults_of({})] == [INVALID, INVALID, PERMISSIONS]
+
+
+def test_a_mode_of_3_0_is_not_known_before() -> None:
+    parameters = {**GOOD, "provisioningMode": "s3files-ap"}
+    assert [m for m, _ in faults_of(parameters, (), DriverVersion("v2.3.1", (2, 3, 1)))] == [INVALID]
+    assert not faults_of(parameters, (), DriverVersion("v3.0.0", (3, 0, 0)))

@@ -10,9 +10,10 @@ from efsdiag.semantics.attempt import PULLING, Attempt
 from efsdiag.semantics.claims import EFS_DRIVER, EfsVolume, Provisioning
 from efsdiag.semantics.class_parameters import faults_of
 from efsdiag.semantics.containers import version_of
-from efsdiag.semantics.driver import DriverVersion, driver_version, plugin_container, plugin_status
+from efsdiag.semantics.driver import DriverVersion, driver_version, is_fargate, plugin_container, plugin_status
 from efsdiag.semantics.objects import is_ready, ref_of
 
+BUILT_IN = "the node is one of Fargate, which brings the driver along"
 MOUNT_STEPS = ("MountVolume.SetUp", "MountVolume.MountDevice")
 
 
@@ -56,10 +57,16 @@ def _drivers_of(csi_node: dict[str, Any] | None) -> list[str]:
 
 
 def driver_registered_on_node(
-    attempt: Attempt, efs_volumes: tuple[EfsVolume, ...], pod: dict[str, Any], csi_node: dict[str, Any] | None = None
+    attempt: Attempt,
+    efs_volumes: tuple[EfsVolume, ...],
+    pod: dict[str, Any],
+    csi_node: dict[str, Any] | None = None,
+    node: Any = UNREAD,
 ) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
+    if node and is_fargate(node):
+        return skipped(BUILT_IN)
     if not attempt.scheduled:
         return waiting("the pod has no node yet")
     name = pod["spec"]["nodeName"]
@@ -80,9 +87,12 @@ def node_plugin_on_node(
     node_daemonset: dict[str, Any] | None = None,
     node_plugin_pods: list[dict[str, Any]] | None = None,
     csi_driver: Any = UNREAD,
+    node: Any = UNREAD,
 ) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
+    if node and is_fargate(node):
+        return skipped(BUILT_IN)
     if node_daemonset is None:
         says = "there is no efs-csi-node DaemonSet"
         return failed("csi.driver-not-installed", says, Ref("DaemonSet", "efs-csi-node"), sure=csi_driver is None)
@@ -123,6 +133,28 @@ def node_plugin_runs(
     if plugin.get("ready") and registrar.get("ready"):
         return passed(f"efs-plugin and csi-driver-registrar of {name} are ready; another container of it is not")
     return _why_not_ready(pod, plugin, registrar, heard)
+
+
+def node_plugin_started(
+    pod: dict[str, Any], starting_plugin_pods: Any = UNREAD, node_daemonset: Any = UNREAD, heard: Heard | None = None
+) -> Verdict:
+    if pod["spec"].get("nodeName"):
+        return skipped("the pod has its node")
+    if isinstance(starting_plugin_pods, Unread):
+        return unknown(starting_plugin_pods.why, starting_plugin_pods.grant)
+    if not starting_plugin_pods or node_daemonset is None:
+        return skipped("no node waits for the node plugin to start")
+    standing = [pod for pods in starting_plugin_pods.values() for pod in pods]
+    ready = [p["metadata"]["name"] for p in standing if is_ready(p)]
+    if ready:
+        return passed(f"{ready[0]} is ready")
+    if not standing:
+        on = ref_of(node_daemonset)
+        says = f"no pod of {on.name} stands on {', '.join(starting_plugin_pods)}, which wait{{}} for it"
+        return failed("csi.node-daemonset-not-on-node", says.format("s" if len(starting_plugin_pods) == 1 else ""), on)
+    return _why_not_ready(
+        standing[0], plugin_status(standing[0]), plugin_status(standing[0], "csi-driver-registrar"), heard
+    )
 
 
 def _why_not_ready(
@@ -235,10 +267,11 @@ def class_parameters_valid(
     arguments = plugin_container((controller_deployment or {}).get("spec", {}).get("template", {}).get("spec", {})).get(
         "args"
     )
+    version = driver_version(controller_deployment) if controller_deployment else None
     findings = []
     for p in efs_classes:
         on = ref_of(p.storage_class or {})
-        for mode, says in faults_of((p.storage_class or {}).get("parameters") or {}, tuple(arguments or ())):
+        for mode, says in faults_of((p.storage_class or {}).get("parameters") or {}, tuple(arguments or ()), version):
             findings.append(Finding(mode, f"class {on.name}: {says}", on, proof=(says,)))
     return failed_all(findings) if findings else passed("the driver accepts the class's parameters")
 

@@ -9,7 +9,7 @@ from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped,
 from efsdiag.semantics.admission import anonymous_refusal
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
-from efsdiag.semantics.handles import ACCESS_POINT
+from efsdiag.semantics.handles import HELPER_ACCESS_POINT, is_address
 from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, target_for
 
 
@@ -82,7 +82,7 @@ def mount_target_in_vpc(
         on = Ref("FileSystem", volume.file_system)
         address = volume.attributes.get("mounttargetip")
         if address:
-            if all(t.get("IpAddress") != address for t in targets):
+            if is_address(address) and all(t.get("IpAddress") != address for t in targets):
                 has = ", ".join(str(t.get("IpAddress")) for t in targets)
                 says = f"volume {volume.name} names the mount target address {address}; {volume.file_system} has {has}"
                 return failed("pv.mounttargetip-stale", says, Ref("PersistentVolume", volume.name))
@@ -162,7 +162,7 @@ def access_point_exists(
     access_point_arns: Any = UNREAD,
     heard: Heard | None = None,
 ) -> Verdict:
-    through = [v for v in efs_volumes if ACCESS_POINT.fullmatch(v.access_point) and v.kind == "efs"]
+    through = [v for v in efs_volumes if HELPER_ACCESS_POINT.fullmatch(v.access_point) and v.kind == "efs"]
     if not through:
         return skipped("no volume goes through an access point")
     if isinstance(access_points, Unread):

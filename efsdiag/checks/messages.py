@@ -9,17 +9,22 @@ from efsdiag.model import Finding, Verdict, failed_all, passed, unknown, waiting
 
 
 def judge_by_messages(
-    modes: tuple[str, ...], channels: Mapping[str, frozenset[str]], *, certain: bool
+    modes: tuple[str, ...],
+    channels: Mapping[str, frozenset[str]],
+    *,
+    certain: bool,
+    hears: frozenset[str] = frozenset(),
 ) -> Callable[..., Verdict]:
     """A judge that fails where a message of the present attempt names one of `modes`.
 
-    `channels` are the places where each mode speaks. It passes only where one of them spoke and named something else;
-    it is unknown where nobody could listen, and waits where nothing has been said yet.
+    `channels` are the places where each mode speaks; of them only `hears` count, where it is given. It passes only
+    where one of them spoke and named something else; it is unknown where nobody could listen, and waits where nothing
+    has been said yet.
     """
-    places = sorted({where for mode in modes for where in channels.get(mode, ())})
+    places = sorted({where for mode in modes for where in channels.get(mode, ()) if not hears or where in hears})
 
     def judge(heard: Heard) -> Verdict:
-        sighted = heard.of(*modes)
+        sighted = [s for s in heard.of(*modes) if not hears or s.message.where in hears]
         specific = [s for s in sighted if s.specific]
         if specific:
             return failed_all([finding_of(s, sure=certain) for s in _first_of_each(specific)])

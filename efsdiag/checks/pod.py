@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import Subject, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.model import UNREAD, Subject, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.objects import ref_of
-from efsdiag.semantics.scheduling import Exclusion, Filter, Filtering
+from efsdiag.semantics.scheduling import Exclusion, Filter, Filtering, waiting_for_agent
 from efsdiag.semantics.statuses import Container, state_of
 
-AGENT_TAINT = "efs.csi.aws.com/agent-not-ready"
+FULL_DISK = re.compile("node was low on resource: (ephemeral-storage|inodes|nodefs|imagefs)")
 PRESSURE_TAINT = "node.kubernetes.io/disk-pressure"
 
 
@@ -82,12 +83,11 @@ def node_selected(pod: dict[str, Any], filtering: Filtering | None = None) -> Ve
 
 
 def node_tolerated(pod: dict[str, Any], filtering: Filtering | None = None) -> Verdict:
-    tainted = filtering.by(Filter.TAINTS) if filtering else ()
     if _under_pressure(filtering):
         return passed("without the pressure on its disk, the pod tolerates the taints of a node")
-    if waiting_for_agent := [e for e in tainted if all(AGENT_TAINT in t for t in e.taints)]:
+    if held_back := waiting_for_agent(filtering):
         mode = "pod.efs-agent-not-ready-taint"
-        return _by_filter(pod, filtering, Filter.TAINTS, mode, "", [e.says for e in waiting_for_agent])
+        return _by_filter(pod, filtering, Filter.TAINTS, mode, "", [e.says for e in held_back])
     mode = "pod.untolerated-taint"
     return _by_filter(pod, filtering, Filter.TAINTS, mode, "the pod tolerates the taints of a node")
 
@@ -117,13 +117,20 @@ def volume_zone_has_node(pod: dict[str, Any], filtering: Filtering | None = None
     return _by_filter(pod, filtering, Filter.VOLUME_AFFINITY, mode, "a fitting node can reach the volumes")
 
 
-def resources_suffice(pod: dict[str, Any], filtering: Filtering | None = None, heard: Heard | None = None) -> Verdict:
+def resources_suffice(
+    pod: dict[str, Any],
+    filtering: Filtering | None = None,
+    heard: Heard | None = None,
+    pods_on_nodes: Any = UNREAD,
+) -> Verdict:
     if filtering is not None and filtering.filter is None and Filter.RESOURCES in filtering.unjudged:
         said = heard.of("pod.insufficient-resources") if heard else ()
         if said:
             return failed(
                 "pod.insufficient-resources", f"the scheduler says: {said[0].line}", ref_of(pod), said[0].line
             )
+        if isinstance(pods_on_nodes, Unread):
+            return unknown(pods_on_nodes.why, pods_on_nodes.grant)
         return waiting("the scheduler has not come to asking for room")
     return _by_filter(pod, filtering, Filter.RESOURCES, "pod.insufficient-resources", "a fitting node has room")
 
@@ -149,6 +156,17 @@ def _by_filter(
     reasons = reasons or [e.says for e in filtering.by(which)]
     shown = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3} more" if len(reasons) > 3 else "")
     return failed(mode, f"no node is left for the pod: {shown}", ref_of(pod), *reasons[:8])
+
+
+def pod_kept(pod: dict[str, Any]) -> Verdict:
+    status = pod.get("status", {})
+    if status.get("reason") != "Evicted":
+        return passed("the pod was not evicted")
+    said = _short(status.get("message", ""))
+    says = f"the kubelet evicted the pod: {said}"
+    if FULL_DISK.search(said):
+        return failed("pod.node-disk-pressure", says, ref_of(pod), "status.reason: Evicted", f"status.message: {said}")
+    return unknown(says)
 
 
 def volume_mounted(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from efsdiag.model import UNREAD
 from efsdiag.reading import events_about, find_driver, plugin_log, pods_of
 from efsdiag.semantics.binding import EFS_DRIVER
 from efsdiag.semantics.claims import EfsVolume, Provisioning
-from efsdiag.semantics.driver import DriverVersion, driver_version, plugin_status
+from efsdiag.semantics.driver import (
+    FARGATE_DRIVER,
+    DriverVersion,
+    driver_version,
+    is_fargate,
+    plugin_status,
+    version_in,
+)
 from efsdiag.semantics.objects import is_ready, time_of
+from efsdiag.semantics.scheduling import Filtering, waiting_for_agent
 
 LEASE = "efs-csi-aws-com"
 
@@ -56,6 +65,18 @@ def node_plugin_pods(
     return pods_of(read, node_daemonset, f"spec.nodeName={name}") if name else None
 
 
+def starting_plugin_pods(
+    read: Any, node_daemonset: dict[str, Any], filtering: Filtering
+) -> dict[str, list[dict[str, Any]]] | None:
+    """Node name → pods of the node plugin, for the nodes that only wait for it to start; absent where none does.
+
+    Source:  kube:list pods, label selector
+    """
+    names = [e.node for e in waiting_for_agent(filtering)]
+    pods = pods_of(read, node_daemonset) if names else []
+    return {n: [p for p in pods if p["spec"].get("nodeName") == n] for n in names} or None
+
+
 def controller_lease(read: Any, controller_deployment: dict[str, Any]) -> dict[str, Any] | None:
     """The Lease that says which controller pod leads. Source: kube:get leases."""
     found: dict[str, Any] | None = read(
@@ -74,9 +95,18 @@ def controller_leader(
     return named or next(iter(ready or controller_pods), None)
 
 
-def node_driver_version(node_daemonset: dict[str, Any]) -> DriverVersion:
-    """The version of the node plugin, from its image."""
-    return driver_version(node_daemonset)
+def node_driver_version(
+    node_daemonset: dict[str, Any] | None = None, node_plugin_pods: Any = UNREAD, node: Any = UNREAD
+) -> DriverVersion | None:
+    """The version of the node plugin that serves the pod's node: Fargate's own, that of its pod, else the DaemonSet's.
+
+    The DaemonSet's template may be newer than the pod, while it is rolled out or where it waits for a deletion.
+    """
+    if node and is_fargate(node):
+        return FARGATE_DRIVER
+    if node_plugin_pods:
+        return version_in(node_plugin_pods[0]["spec"])
+    return driver_version(node_daemonset) if node_daemonset else None
 
 
 def controller_version(controller_deployment: dict[str, Any]) -> DriverVersion:

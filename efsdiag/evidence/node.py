@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from efsdiag.model import Missing
+from efsdiag.model import UNREAD, Missing, Unread
 from efsdiag.reading import find_instance
 from efsdiag.semantics.scheduling import Filtering, first_excluding_filter
 
@@ -76,10 +76,14 @@ def filtering(
     pod: dict[str, Any],
     nodes: list[dict[str, Any]],
     volumes: dict[str, dict[str, Any] | None],
-    pods_on_nodes: dict[str, list[dict[str, Any]]] | None = None,
+    pods_on_nodes: Any = UNREAD,
 ) -> Filtering:
-    """Which nodes could take the pod, and which filter takes the others away."""
-    return first_excluding_filter(pod, nodes, [v for v in volumes.values() if v is not None], pods_on_nodes)
+    """Which nodes could take the pod, and which filter takes the others away.
+
+    Where the pods of the nodes could not be read, only the room on the nodes stays unjudged.
+    """
+    present = None if isinstance(pods_on_nodes, Unread) else pods_on_nodes
+    return first_excluding_filter(pod, nodes, [v for v in volumes.values() if v is not None], present)
 
 
 def pressed_nodes(nodes: list[dict[str, Any]]) -> tuple[str, ...]:

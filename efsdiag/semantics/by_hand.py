@@ -44,10 +44,16 @@ def _is_meant(claim: Claim, candidate: Candidate) -> bool:
     """Whether something points from the claim to this very volume: a name, a claimRef, or a class of its own.
 
     That a volume is of the EFS driver too, or has no class either, is no such sign; nor is the class of a volume that a
-    provisioner made for somebody else.
+    provisioner made for somebody else. Where the claim names a class, a volume of another class was left by an earlier
+    claim of that name, unless the class is all that keeps the two apart.
     """
     volume, reference = candidate.volume, candidate.volume["spec"].get("claimRef") or {}
-    if candidate.name in (claim.name, claim.spec.get("volumeName")):
+    if candidate.name == claim.spec.get("volumeName"):
+        return True
+    modes = {mismatch.mode for mismatch in candidate.mismatches}
+    if claim.class_name and "pvc.storageclass-mismatch" in modes and len(modes) > 1:
+        return False
+    if candidate.name == claim.name:
         return True
     if (reference.get("namespace"), reference.get("name")) == (claim.namespace, claim.name):
         return True

@@ -8,15 +8,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from efsdiag.semantics.driver import DriverVersion
+
 FILE_SYSTEM_KEYS = ("fileSystemId", "fileSystemIdConfigRef", "fileSystemIdSecretRef")
 MODES = ("efs-ap", "s3files-ap")
 PATTERN_ELEMENT = re.compile(r"\$\{([^}]*)\}")
 PATTERN_NAMES = frozenset({".PVC.name", ".PVC.namespace", ".PV.name"})
 
 
-def faults_of(parameters: Mapping[str, str], arguments: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    """(mode, sentence) for each parameter that the driver or EFS refuses; `arguments` are the controller's."""
+def faults_of(
+    parameters: Mapping[str, str], arguments: tuple[str, ...] = (), version: DriverVersion | None = None
+) -> list[tuple[str, str]]:
+    """(mode, sentence) for each parameter that the driver or EFS refuses; the rest is what the controller runs with."""
     found = [("csi.invalid-parameters", says) for says in _invalid(parameters)]
+    if parameters.get("provisioningMode") == "s3files-ap" and version is not None and version.before(3, 0, 0):
+        says = f"provisioningMode is 's3files-ap', which {version.tag} does not know; the driver does since 3.0.0"
+        found.append(("csi.invalid-parameters", says))
     permissions = parameters.get("directoryPerms", "")
     if not re.fullmatch(r"[0-7]{3,4}", permissions):
         shown = f"directoryPerms is {permissions!r}" if permissions else "directoryPerms is missing"

@@ -28,9 +28,27 @@ class DriverVersion:
         return self.number is not None and self.number >= number
 
 
+FARGATE_DRIVER = DriverVersion("the driver built into Fargate", (2, 0, 0))
+"""No pod of it is to be seen, and its version is not published; it reads no handles with a prefix, as before 3.0.
+
+Source: https://github.com/kubernetes-sigs/aws-efs-csi-driver/issues/1947
+"""
+
+
+def is_fargate(node: dict[str, Any]) -> bool:
+    """Whether the node is one of EKS Fargate, where no DaemonSet runs and EFS volumes are mounted all the same."""
+    labels = node["metadata"].get("labels") or {}
+    return bool(labels.get("eks.amazonaws.com/compute-type") == "fargate")
+
+
 def driver_version(workload: dict[str, Any]) -> DriverVersion:
     """The tag of the driver's image in a workload's template."""
-    tag = image_tag(plugin_container(workload["spec"]["template"]["spec"]).get("image", ""))
+    return version_in(workload["spec"]["template"]["spec"])
+
+
+def version_in(spec: dict[str, Any]) -> DriverVersion:
+    """The tag of the driver's image in a pod's spec."""
+    tag = image_tag(plugin_container(spec).get("image", ""))
     return DriverVersion(tag, version_of(tag))
 
 

@@ -84,7 +84,7 @@ def attribute_fault(
     if "encryptintransit" in low and low["encryptintransit"].lower() not in BOOLEANS:
         value = low["encryptintransit"]
         return "pv.volume-attribute-unsupported", f"encryptInTransit is {value!r}; the driver wants true or false"
-    if "mounttargetip" in low and not _is_address(low["mounttargetip"]):
+    if "mounttargetip" in low and not is_address(low["mounttargetip"]):
         return "pv.volume-attribute-unsupported", f"mounttargetip is {low['mounttargetip']!r}, which is no IP address"
     named = [o.partition("=")[2] for o in options if o.startswith("accesspoint=")]
     in_handle = handle.split(":")[2:3]
@@ -125,7 +125,8 @@ def option_fault(options: Sequence[str], tls: bool, kind: str) -> tuple[str, str
     return None
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether the driver takes the text for an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

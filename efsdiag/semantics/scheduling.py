@@ -34,10 +34,13 @@ __all__ = [
     "taint_text",
     "untolerated_taints",
     "volume_affinity_matches",
+    "waiting_for_agent",
 ]
 
 Object = Mapping[str, Any]
 
+AGENT_TAINT = "efs.csi.aws.com/agent-not-ready"
+"""What keeps pods off a node until its EFS node plugin has started, which takes it away."""
 _CORDONED = {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}
 _NOT_READY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _BAD_WHEN_TRUE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -92,6 +95,13 @@ class Filtering:
     def by(self, which: Filter) -> tuple[Exclusion, ...]:
         """The exclusions by one filter."""
         return tuple(exclusion for exclusion in self.exclusions if exclusion.filter is which)
+
+
+def waiting_for_agent(filtering: Filtering | None) -> tuple[Exclusion, ...]:
+    """The nodes that would take the pod but for the driver's start-up taint, where the taints leave it no node."""
+    if filtering is None or filtering.filter is not Filter.TAINTS:
+        return ()
+    return tuple(e for e in filtering.by(Filter.TAINTS) if all(AGENT_TAINT in t for t in e.taints))
 
 
 def first_excluding_filter(

@@ -51,6 +51,18 @@ def volume_was_deleted_by_force(world: World) -> None:
     unscheduled(world, f'persistentvolumeclaim "prometheus-server" bound to non-existent persistentvolume "{name}"')
 
 
+@fault("storageclass.not-found", Stage.BIND)
+def an_earlier_claim_left_a_volume_of_another_class(world: World) -> None:
+    _no_volume(world)
+    volume, claim = world.volume, world.claim
+    volume["spec"]["capacity"]["storage"] = "1Gi"
+    volume["spec"]["claimRef"] = {"namespace": world.namespace, "name": claim["metadata"]["name"], "uid": "before"}
+    volume["status"]["phase"] = "Released"
+    claim["spec"]["storageClassName"] = "efs-standard"
+    world.forget(claim)
+    world.say(claim, "ProvisioningFailed", 'storageclass.storage.k8s.io "efs-standard" not found')
+
+
 @fault("pvc.capacity-exceeds-pv", Stage.BIND)
 @fault("pvc.capacity-exceeds-pv", Stage.BIND, flavour="eks", kubernetes="v1.33.4")
 def volume_is_smaller_than_the_claim(world: World) -> None:

@@ -19,7 +19,7 @@ def image_tag_does_not_exist(world: World) -> None:
 
 @fault("container.run-as-non-root-uid0", Stage.CONTAINER)
 def chart_runs_as_root_against_its_rule(world: World) -> None:
-    world.pod["spec"]["securityContext"] |= {"runAsUser": 0, "runAsGroup": 0}
+    world.pod["spec"]["securityContext"] |= {"runAsUser": 0, "runAsGroup": 0, "runAsNonRoot": True}
     name, uid = world.pod["metadata"]["name"], world.pod["metadata"]["uid"]
     says = f'container\'s runAsUser breaks non-root policy (pod: "{name}_{world.namespace}({uid})", container: '
     not_created(world, "CreateContainerConfigError", f"{says}prometheus-server)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worlds.fault import Stage, fault
 from worlds.ids import ago
-from worlds.stages import unmounted, unprovisioned, waits_for
+from worlds.stages import mount_fails, unmounted, unprovisioned, unscheduled, waits_for
 from worlds.world import Thing, World
 
 NOT_REGISTERED = (
@@ -98,6 +98,38 @@ def node_plugin_is_killed_for_its_memory(world: World) -> None:
     _stop(world.node_plugin, "efs-plugin", reason="OOMKilled", code=137)
     _unregister(world)
     unmounted(world, NOT_REGISTERED)
+
+
+@fault("csi.node-plugin-crash", Stage.SCHEDULE)
+def nodes_wait_for_a_plugin_that_crashes(world: World) -> None:
+    for node in world.all("nodes"):
+        node["spec"]["taints"] = [{"key": "efs.csi.aws.com/agent-not-ready", "effect": "NoExecute"}]
+    for pod in world.driver_pods("efs-csi-node"):
+        _stop(pod, "efs-plugin", code=255)
+    for csi_node in world.all("csinodes"):
+        csi_node["spec"]["drivers"] = []
+    unscheduled(world, f"{len(world.all('nodes'))} node(s) had untolerated taint(s)")
+
+
+@fault("pv.volume-handle-version-skew", Stage.MOUNT, storage="dynamic", flavour="eks")
+def plugin_of_the_node_is_older_than_the_daemonset(world: World) -> None:
+    handle = f"efs:{world.volume['spec']['csi']['volumeHandle']}"
+    world.volume["spec"]["csi"]["volumeHandle"] = handle
+    for container in world.node_plugin["spec"]["containers"]:
+        if container["name"] == "efs-plugin":
+            container["image"] = container["image"].rpartition(":")[0] + ":v2.1.11"
+    refusal = f"volume ID '{handle}' is invalid: Expected a file system ID of the form 'fs-...'"
+    unmounted(world, f"rpc error: code = InvalidArgument desc = {refusal}")
+
+
+@fault("csi.region-unresolved", Stage.MOUNT, sure=False)
+def mount_helper_finds_no_region(world: World) -> None:
+    mount_fails(
+        world,
+        'Error retrieving region. Please set the "region" parameter in the efs-utils configuration file or specify it '
+        "as a mount option.",
+        1,
+    )
 
 
 @fault("csi.node-plugin-crash", Stage.MOUNT)

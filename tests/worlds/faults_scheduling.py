@@ -9,8 +9,9 @@ from worlds.world import World, metadata
 
 
 def _workers(world: World) -> list[dict]:  # type: ignore[type-arg]
-    """The nodes that take ordinary pods."""
-    return [n for n in world.all("nodes") if not n["spec"].get("taints")]
+    """The nodes that take ordinary pods, and those that are set apart for some."""
+    own = {n["metadata"]["name"]: [t["key"] for t in n["spec"].get("taints") or []] for n in world.all("nodes")}
+    return [n for n in world.all("nodes") if not any("control-plane" in key for key in own[n["metadata"]["name"]])]
 
 
 def _control_plane(world: World) -> str:
