@@ -9,8 +9,9 @@ from worlds.world import World, metadata
 
 
 def _workers(world: World) -> list[dict]:  # type: ignore[type-arg]
-    """The nodes that take ordinary pods."""
-    return [n for n in world.all("nodes") if not n["spec"].get("taints")]
+    """The nodes that are not the control plane's."""
+    label = "node-role.kubernetes.io/control-plane"
+    return [n for n in world.all("nodes") if label not in n["metadata"].get("labels", {})]
 
 
 def _control_plane(world: World) -> str:
