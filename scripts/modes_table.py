@@ -23,7 +23,6 @@ NOT_JUDGED: Mapping[str, str] = {
     "helm.ownership-conflict": "it stops Helm before anything is in the cluster; only Helm's output shows it",
     "helm.unknown-value-ignored": "Helm keeps the values of a release in Secrets, which are never read",
     "longhorn.unschedulable-replica": "Longhorn's own resources are not among the reads",
-    "mount.cross-account": "what is missing lies in another account, which these credentials do not see",
     "node.host-efs-utils-conflict": "packages of the node's own system do not show in the API",
     "permission.chown-wrong-path": "nothing keeps who changed which owner; the directory that counts is judged",
     "pv.capacity-not-enforced": "it is true of every EFS volume, so it tells nothing apart",

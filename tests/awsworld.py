@@ -117,6 +117,23 @@ def _read(bundle: Path, path: str) -> dict[str, Any]:
     return found
 
 
+def _routes(world: AwsWorld, ec2: Any, bundle: Path) -> None:
+    """The tables of subnets with a default route; it leads to an internet gateway, whatever it led to."""
+    gateways: dict[str, str] = {}
+    for table in _read(bundle, "ec2/describe-route-tables").get("RouteTables", []):
+        own = [world.ids[a["SubnetId"]] for a in table["Associations"] if a.get("SubnetId")]
+        if not own or all(r.get("DestinationCidrBlock") != "0.0.0.0/0" for r in table["Routes"]):
+            continue
+        vpc = world.ids[table["VpcId"]]
+        if vpc not in gateways:
+            gateways[vpc] = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+            ec2.attach_internet_gateway(InternetGatewayId=gateways[vpc], VpcId=vpc)
+        made = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.create_route(RouteTableId=made, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateways[vpc])
+        for subnet in own:
+            ec2.associate_route_table(RouteTableId=made, SubnetId=subnet)
+
+
 def _network(world: AwsWorld, bundle: Path) -> None:
     ec2 = world.client("ec2")
     for vpc in _read(bundle, "ec2/describe-vpcs").get("Vpcs", []):
@@ -136,6 +153,7 @@ def _network(world: AwsWorld, bundle: Path) -> None:
             AvailabilityZone=world.rename(subnet["AvailabilityZone"]),
         )
         world.ids[subnet["SubnetId"]] = made["Subnet"]["SubnetId"]
+    _routes(world, ec2, bundle)
     groups = _read(bundle, "ec2/describe-security-groups").get("SecurityGroups", [])
     for group in groups:
         if group["GroupName"] == "default":

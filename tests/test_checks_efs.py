@@ -114,8 +114,9 @@ def test_a_file_system_whose_mount_targets_are_seen_is_not_called_missing() -> N
     assert efs.file_system_exists((FS,), GONE, {FS: [mount_target()]}).state is State.UNKNOWN
 
 
-def test_a_file_system_of_another_account_is_not_called_missing() -> None:
-    foreign = (volume(attributes={"crossaccount": "true"}),)
+@pytest.mark.parametrize("attributes", [{"crossaccount": "true"}, {"mounttargetip": "10.9.1.5"}])
+def test_a_file_system_of_another_account_is_not_called_missing(attributes: dict[str, str]) -> None:
+    foreign = (volume(attributes=attributes),)
     verdict = efs.file_system_exists((FS,), GONE, GONE, foreign)
     assert verdict.state is State.UNKNOWN
     assert "account" in verdict.grant

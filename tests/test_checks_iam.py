@@ -313,7 +313,7 @@ def test_pod_identity_needs_an_association_of_the_pods_own_service_account() -> 
 def test_pod_identity_is_unknown_where_the_associations_are_refused_or_there_is_no_cluster() -> None:
     given = {"controller_credential_path": POD_IDENTITY, "eks_cluster_name": "prod", "controller_association": None}
     world = World({}, "eks:ListPodIdentityAssociations")
-    verdict = judged("service-account-has-role", world, controller_profile=None, **given)
+    verdict = judged("service-account-has-role", world, controller_profile=None, controller_log=None, **given)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow eks:ListPodIdentityAssociations")
     assert iam.service_account_has_role(POD_IDENTITY, None, None, None, None).state is State.UNKNOWN
 
@@ -483,6 +483,24 @@ def test_an_action_on_another_file_system_only_is_not_enough() -> None:
 def test_what_aws_would_answer_is_likely_only_while_the_controller_has_no_credentials() -> None:
     verdict = provision(role(), heard=provisioning_failed(NO_ROLE_404))
     assert modes_of(verdict) == [("iam.role-without-policy", False)]
+
+
+def test_a_condition_on_another_region_is_not_met() -> None:
+    elsewhere = {"StringEquals": {"aws:RequestedRegion": "sa-east-1"}}
+    assert modes_of(provision(role(policy(statement("Allow", *DRIVER, Condition=elsewhere))))) == [
+        ("iam.policy-condition-mismatch", True)
+    ]
+
+
+def test_a_condition_that_nobody_can_judge_is_likely_the_reason_where_aws_refuses() -> None:
+    found = role(policy(statement("Allow", *DRIVER, Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})))
+    assert provision(found).state is State.UNKNOWN
+    refused = provision(found, heard=provisioning_failed(ACCESS_DENIED))
+    assert modes_of(refused) == [("iam.policy-condition-mismatch", False)]
+
+
+def test_a_role_that_aws_named_is_judged_with_pod_identity_too() -> None:
+    assert modes_of(provision(role(), path=credentials_via(Via.POD_IDENTITY))) == [("iam.role-without-policy", True)]
 
 
 def test_keys_and_pod_identity_do_not_tell_their_role() -> None:

@@ -58,6 +58,11 @@ def test_a_log_that_was_refused_leaves_the_mount_unknown() -> None:
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow get pods/log")
 
 
+def test_a_restarted_node_plugin_and_late_probes_tell_without_the_log() -> None:
+    deaf = heard(LATE, unread={"log": Unread("refused", "allow get pods/log")})
+    assert modes(mount_alive(UNREADY, container(), deaf, pod(), plugin(AFTER))) == ["mount.hang-existing"]
+
+
 def node(zone: str) -> Object:
     return {"InstanceId": "i-1", "Placement": {"AvailabilityZone": zone}}
 

@@ -141,9 +141,20 @@ def test_the_profile_is_found_by_its_arn() -> None:
     ids=["instance", "empty profile", "no profile", "IRSA", "Pod Identity", "keys"],
 )
 def test_the_role_is_that_of_the_way_in_which_credentials_come(via: Any, found: Any, name: str | None) -> None:
-    given = {"controller_credential_path": via, "controller_profile": found}
+    given = {"controller_credential_path": via, "controller_profile": found, "controller_log": None}
     evidence = made("controller_role_name", World(), **given)
     assert absent(evidence) if name is None else value(evidence) == name
+
+
+def test_with_pod_identity_aws_names_the_role_where_it_refuses() -> None:
+    log = (
+        "I1121 started\n"
+        f"E1121 AccessDeniedException: User: arn:aws:sts::{ACCOUNT}:assumed-role/efs-driver/eks-prod-efs-csi-co-1a "
+        "is not authorized to perform: elasticfilesystem:DescribeAccessPoints\n"
+    )
+    given = {"controller_credential_path": credentials_via(Via.POD_IDENTITY), "controller_profile": None}
+    assert value(made("controller_role_name", World(), **given, controller_log=log)) == "efs-driver"
+    assert absent(made("controller_role_name", World(), **given, controller_log="I1121 started"))
 
 
 def document(*actions: str) -> dict[str, Any]:

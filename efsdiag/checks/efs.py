@@ -24,9 +24,9 @@ def file_system_exists(
         return passed(f"{', '.join(file_system_ids)} exist{'s' if len(file_system_ids) == 1 else ''}")
     if isinstance(mount_targets, dict) and mount_targets.get(missing[0]):
         return unknown(f"file system {missing[0]} was not found, but its mount targets were")
-    foreign = [v.name for v in efs_volumes or () if v.file_system == missing[0] and v.attributes.get("crossaccount")]
+    foreign = [v.name for v in efs_volumes or () if v.file_system == missing[0] and v.crosses_accounts]
     if foreign:
-        says = f"volume {foreign[0]} is marked crossaccount, and this account does not see {missing[0]}"
+        says = f"volume {foreign[0]} may be of another account, and this account does not see {missing[0]}"
         return unknown(says, "look with credentials of the account that owns the file system")
     says = f"there is no file system {missing[0]} in this account and region"
     answers = isinstance(mount_targets, dict) and mount_targets.get(missing[0]) is not None

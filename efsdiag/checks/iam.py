@@ -15,13 +15,11 @@ from efsdiag.semantics.credentials import (
     metadata_fault,
 )
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
-from efsdiag.semantics.driver_rights import judge_mount, judge_provisioning, may_use_efs
+from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_mount, judge_provisioning, may_use_efs
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
 
 DENIED_ABOVE = ("iam.scp-deny", "iam.permissions-boundary", "iam.explicit-deny")
-ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
-"""Stands in for a file system whose ARN is not known."""
 OWN_ISSUER = "kubectl get --raw /.well-known/openid-configuration"
 """Tells the issuer of a cluster that is not EKS."""
 TIMEOUTS = ("context deadline exceeded", "request canceled", "exceeded maximum number of attempts")
@@ -220,9 +218,9 @@ def policy_allows_driver(
     heard: Heard | None = None,
 ) -> Verdict:
     path = controller_credential_path
-    if path.via in (Via.KEYS, Via.POD_IDENTITY):
+    if path.via is Via.KEYS or (path.via is Via.POD_IDENTITY and controller_role is None):
         return unknown(
-            f"the controller uses {path.via.value}, which do not tell their role", "aws sts get-caller-identity"
+            f"the controller uses {path.via.value}, and nothing tells the role", "aws sts get-caller-identity"
         )
     if controller_role is None:
         return waiting("there is no role")
@@ -233,8 +231,9 @@ def policy_allows_driver(
     arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
     system = (file_systems or {}).get(file_system_ids[0]) or {}
     arn = str(system.get("FileSystemArn") or ANY_FILE_SYSTEM)
-    verdict = judge_provisioning(controller_role, parameters, arguments, arn)
     denied = [s for s in heard.of(*DENIED_ABOVE) if s.specific] if heard else []
+    refused = bool(heard and heard.of("csi.access-denied")) and not denied
+    verdict = judge_provisioning(controller_role, parameters, arguments, arn, refused=refused)
     if verdict.state is State.PASS and denied:
         # What stands above the account is read by nobody here; AWS itself says that it denies.
         return failed(denied[0].mode, f"AWS denies what role {controller_role.name} allows: {denied[0].line}", None)

@@ -26,7 +26,7 @@ def mount_alive(
         return passed("the pod is ready")
     if not attempt.mounted:
         return skipped("nothing is mounted yet")
-    if "log" in heard.unread:
+    if "log" in heard.unread and not main_container.running:
         return unknown(heard.unread["log"].why, heard.unread["log"].grant)
     if not main_container.running and heard.speaks("log"):
         return passed("the program's own words do not tell of a mount that hangs")
@@ -37,6 +37,8 @@ def mount_alive(
     if late and restarted:
         says = f"efs-plugin of {restarted} was restarted after the pod had mounted, and the pod has not answered since"
         return failed("mount.hang-existing", says, ref_of(pod), late[0].text, sure=False)
+    if "log" in heard.unread:
+        return unknown(heard.unread["log"].why, heard.unread["log"].grant)
     return waiting("nothing says whether the mount is served")
 
 

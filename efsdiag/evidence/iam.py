@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from efsdiag.model import UNREAD
 from efsdiag.reading import association_of, path_of, profile_of, read_role
 from efsdiag.semantics.claims import EfsVolume, Provisioning
-from efsdiag.semantics.driver import CredentialPath, Via
+from efsdiag.semantics.driver import USUAL_NAMESPACE, CredentialPath, Via
 from efsdiag.semantics.roles import Role
+
+_ASSUMED = re.compile(r"\barn:aws[\w-]*:sts::\d{12}:assumed-role/([\w+=,.@-]+)/")
+AGENT_LABEL = "app.kubernetes.io/name=eks-pod-identity-agent"
 
 
 def provisioning_needed(efs_classes: tuple[Provisioning, ...]) -> bool | None:
@@ -56,9 +61,17 @@ def node_profile(read: Any, node_association: dict[str, Any]) -> dict[str, Any] 
 
 
 def controller_role_name(
-    controller_credential_path: CredentialPath, controller_profile: dict[str, Any] | None = None
+    controller_credential_path: CredentialPath,
+    controller_profile: dict[str, Any] | None = None,
+    controller_log: Any = UNREAD,
 ) -> str | None:
-    """The role whose credentials the controller gets; absent where there is none, or it is not told (Pod Identity)."""
+    """The role whose credentials the controller gets; absent where there is none, or it is not told.
+
+    With Pod Identity the controller's pod does not name it; AWS does where it refuses, in the controller's log.
+    """
+    if controller_credential_path.via is Via.POD_IDENTITY and isinstance(controller_log, str):
+        named = _ASSUMED.findall(controller_log)
+        return str(named[-1]) if named else None
     return _role_name(controller_credential_path, controller_profile)
 
 
@@ -125,3 +138,17 @@ def pod_identity_associations(read: Any, eks_cluster_name: str) -> tuple[dict[st
     """The cluster's Pod Identity associations. Source: eks:ListPodIdentityAssociations."""
     answer = read("eks:ListPodIdentityAssociations", clusterName=eks_cluster_name)
     return tuple((answer or {}).get("associations", ()))
+
+
+def identity_agents(
+    read: Any, controller_credential_path: CredentialPath, controller_node: dict[str, Any]
+) -> list[dict[str, Any]] | None:
+    """The Pod Identity agent's pods on the controller's node; absent where the controller does not use it.
+
+    Source:  kube:list pods in kube-system, label selector and spec.nodeName
+             https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+    """
+    if controller_credential_path.via is not Via.POD_IDENTITY:
+        return None
+    node = f"spec.nodeName={controller_node['metadata']['name']}"
+    return list(read("kube:list pods", namespace=USUAL_NAMESPACE, labelSelector=AGENT_LABEL, fieldSelector=node) or [])

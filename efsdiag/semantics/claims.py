@@ -111,6 +111,12 @@ class EfsVolume:
         return asked.get("encryptintransit", "true").lower() not in ("false", "f", "0")
 
     @property
+    def crosses_accounts(self) -> bool:
+        """Whether it is mounted as another account's file systems are: by address, or marked crossaccount."""
+        asked = {name.lower(): str(value).lower() for name, value in self.attributes.items()}
+        return bool(asked.get("mounttargetip")) or asked.get("crossaccount") == "true"
+
+    @property
     def uses_iam(self) -> bool:
         return "iam" in self.options or self.kind == "s3files"
 

@@ -28,6 +28,9 @@ NEEDED = (
 )
 """Of what the driver asks, the part without which no volume is made. The rest serves other mounts, or deletion."""
 
+ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
+"""Stands in for a file system whose ARN is not known."""
+
 
 def tags_of(arguments: Sequence[str]) -> dict[str, str]:
     """The extra tags of the controller's argument --tags=key:value key:value."""
@@ -43,7 +46,8 @@ def decisions_for(
     policies = [parse_policy(document, name) for name, document in role.policies]
     boundary = parse_policy(role.boundary, "permissions boundary") if role.boundary else None
     tagging = str(parameters.get("enableTagging", "true")).lower() != "false"
-    requests = controller_requests(tags_of(arguments), tagging=tagging)
+    region = "" if file_system_arn == ANY_FILE_SYSTEM else file_system_arn.split(":")[3]
+    requests = controller_requests(tags_of(arguments), tagging=tagging, region=region)
     return {
         action: evaluate(policies, action, request.resource(file_system_arn), request.context, boundary)
         for action, request in requests.items()
@@ -60,9 +64,12 @@ def may_use_efs(role: Role, file_system_arn: str) -> bool:
 
 
 def judge_provisioning(
-    role: Role, parameters: Mapping[str, str], arguments: Sequence[str], file_system_arn: str
+    role: Role, parameters: Mapping[str, str], arguments: Sequence[str], file_system_arn: str, *, refused: bool = False
 ) -> Verdict:
-    """Whether the role allows all that making a volume takes, and if not, in which way it falls short."""
+    """Whether the role allows all that making a volume takes, and if not, in which way it falls short.
+
+    `refused` says that AWS did refuse: then a condition that hangs on a key which nobody knows was likely not met.
+    """
     try:
         decisions = decisions_for(role, parameters, arguments, file_system_arn)
     except PolicyError as error:
@@ -71,6 +78,9 @@ def judge_provisioning(
     on = Ref("Role", role.name)
     if not denied:
         open_keys = sorted({k for d in decisions.values() if not d.allowed for k in d.missing_keys})
+        if open_keys and refused:
+            says = f"AWS refuses role {role.name}, whose policies allow it under a condition on {', '.join(open_keys)}"
+            return failed("iam.policy-condition-mismatch", says, on, sure=False)
         if open_keys:
             return unknown(f"whether role {role.name} may make volumes depends on {', '.join(open_keys)}")
         return passed(f"role {role.name} may make volumes", f"allowed: {', '.join(decisions)}")

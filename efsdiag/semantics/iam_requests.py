@@ -38,11 +38,14 @@ class DriverRequest:
         return file_system_arn if self.on == "file-system" else "*"
 
 
-def controller_requests(tags: Mapping[str, str] | None = None, *, tagging: bool = True) -> dict[str, DriverRequest]:
+def controller_requests(
+    tags: Mapping[str, str] | None = None, *, tagging: bool = True, region: str = ""
+) -> dict[str, DriverRequest]:
     """The controller's requests by action.
 
     `tags` are those of its argument --tags. `tagging` is False for a StorageClass with enableTagging "false": then no
-    tag is sent, so nothing is tagged. Keys that the driver does not decide (region, VPC, principal) stay unknown.
+    tag is sent, so nothing is tagged. `region` is the one that is asked, where it is known. Keys that the driver does
+    not decide (VPC, principal) stay unknown.
     """
     sent = {CLUSTER_TAG: "true", **(tags or {})} if tagging else {}
     requested: dict[str, ContextValue] = {f"aws:RequestTag/{key}": value for key, value in sent.items()}
@@ -50,14 +53,16 @@ def controller_requests(tags: Mapping[str, str] | None = None, *, tagging: bool 
     if sent:
         requested["aws:TagKeys"] = tuple(sent)
     creating: dict[str, ContextValue] = {**requested, **owned, "elasticfilesystem:CreateAction": "CreateAccessPoint"}
+    asked: dict[str, ContextValue] = {"aws:RequestedRegion": region} if region else {}
+    tagged = {**creating, **asked}
     listed = [
-        _request("elasticfilesystem:DescribeAccessPoints", "file-system", {}),
-        _request("elasticfilesystem:DescribeFileSystems", "file-system", {}),
-        _request("elasticfilesystem:DescribeMountTargets", "file-system", {}),
-        _request("ec2:DescribeAvailabilityZones", "*", {}, "aws:ResourceTag/*"),
-        _request("elasticfilesystem:CreateAccessPoint", "file-system", requested),
-        *([_request("elasticfilesystem:TagResource", "access-point", creating, "aws:ResourceTag/*")] if sent else []),
-        _request("elasticfilesystem:DeleteAccessPoint", "access-point", owned, "aws:ResourceTag/*"),
+        _request("elasticfilesystem:DescribeAccessPoints", "file-system", asked),
+        _request("elasticfilesystem:DescribeFileSystems", "file-system", asked),
+        _request("elasticfilesystem:DescribeMountTargets", "file-system", asked),
+        _request("ec2:DescribeAvailabilityZones", "*", asked, "aws:ResourceTag/*"),
+        _request("elasticfilesystem:CreateAccessPoint", "file-system", {**requested, **asked}),
+        *([_request("elasticfilesystem:TagResource", "access-point", tagged, "aws:ResourceTag/*")] if sent else []),
+        _request("elasticfilesystem:DeleteAccessPoint", "access-point", {**owned, **asked}, "aws:ResourceTag/*"),
     ]
     return {request.action: request for request in listed}
 

@@ -89,6 +89,12 @@ def route_for(table: Raw, ip: str) -> Raw | None:
     return max(usable, key=lambda r: (_prefix(r), _is_local(r), not _propagated(r)), default=None)
 
 
+def leaves_vpc(route: Raw) -> bool:
+    """Whether the route leads out of its VPC, to wherever: not the local one, no gateway endpoint, and not gone."""
+    inside = str(route.get("GatewayId", "")) == "local" or str(route.get("GatewayId", "")).startswith("vpce-")
+    return not inside and route.get("State", "active") == "active"
+
+
 def _hop(leg: _Leg, tables: Sequence[Raw] | None, family: int) -> Hop:
     if not leg.vpc_id or not leg.other_vpc:
         says = f"the VPC of one end is not known, so neither is the way from {leg.subnet_id or 'its subnet'}"

@@ -83,6 +83,7 @@ def load() -> list[Fault]:
         faults_data,
         faults_driver,
         faults_iam,
+        faults_identity,
         faults_mount,
         faults_network,
         faults_others,

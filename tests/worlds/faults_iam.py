@@ -17,7 +17,7 @@ def _controller_instance(world: World) -> Thing:
     return world.instance(world.get("nodes", world.leader["spec"]["nodeName"]))
 
 
-def _denied(world: World, action: str, because: str = "") -> None:
+def denied(world: World, action: str, because: str = "") -> None:
     """EFS refused the controller; a driver since 3.4 logs what AWS said."""
     who = f"arn:aws:sts::{world.account}:assumed-role/{world.driver_role}/i-0a"
     said = (
@@ -28,7 +28,7 @@ def _denied(world: World, action: str, because: str = "") -> None:
     unprovisioned(world, ACCESS_DENIED, logged=[said])
 
 
-def _policies(world: World, driver: Thing | None, **more: Thing) -> None:
+def set_driver_policy(world: World, driver: Thing | None, **more: Thing) -> None:
     arn = f"arn:aws:iam::{world.account}:policy"
     named = {**({"efs-csi-driver": driver} if driver else {}), **more}
     if world.driver_role == world.node_role and driver is not None:
@@ -110,21 +110,21 @@ def something_in_the_cluster_blocks_metadata(world: World) -> None:
 @fault("iam.role-without-policy", Stage.BIND, **KUBEADM)
 @fault("iam.role-without-policy", Stage.BIND, **EKS)
 def role_has_no_policy_for_efs(world: World) -> None:
-    _policies(world, None)
-    _denied(world, "DescribeAccessPoints")
+    set_driver_policy(world, None)
+    denied(world, "DescribeAccessPoints")
 
 
 @fault("iam.policy-missing-actions", Stage.BIND, **KUBEADM)
 @fault("iam.policy-missing-actions", Stage.BIND, **EKS)
 def policy_lacks_create_access_point(world: World) -> None:
-    _policies(world, _without("elasticfilesystem:CreateAccessPoint"))
-    _denied(world, "CreateAccessPoint")
+    set_driver_policy(world, _without("elasticfilesystem:CreateAccessPoint"))
+    denied(world, "CreateAccessPoint")
 
 
 @fault("iam.policy-missing-actions", Stage.BIND, label="tag", **KUBEADM)
 def policy_lacks_tag_resource(world: World) -> None:
-    _policies(world, _without("elasticfilesystem:TagResource"))
-    _denied(world, "TagResource")
+    set_driver_policy(world, _without("elasticfilesystem:TagResource"))
+    denied(world, "TagResource")
 
 
 @fault("iam.policy-condition-mismatch", Stage.BIND, **KUBEADM)
@@ -135,8 +135,8 @@ def policy_asks_for_another_tag(world: World) -> None:
         else s
         for s in DRIVER_POLICY["Statement"]
     ]
-    _policies(world, {**DRIVER_POLICY, "Statement": statements})
-    _denied(world, "CreateAccessPoint")
+    set_driver_policy(world, {**DRIVER_POLICY, "Statement": statements})
+    denied(world, "CreateAccessPoint")
 
 
 @fault("iam.permissions-boundary", Stage.BIND, **KUBEADM)
@@ -149,19 +149,19 @@ def boundary_leaves_efs_out(world: World) -> None:
     world.aws[f"iam/list-attached-role-policies/RoleName={world.driver_role}"] = attached
     role["PermissionsBoundary"] = {"PermissionsBoundaryArn": arn, "PermissionsBoundaryType": "Policy"}
     action = "elasticfilesystem:CreateAccessPoint"
-    _denied(world, "CreateAccessPoint", f" because no permissions boundary allows the {action} action")
+    denied(world, "CreateAccessPoint", f" because no permissions boundary allows the {action} action")
 
 
 @fault("iam.explicit-deny", Stage.BIND, **KUBEADM)
 def another_policy_denies_efs(world: World) -> None:
     deny = {"Effect": "Deny", "Action": "elasticfilesystem:Create*", "Resource": "*"}
-    _policies(world, DRIVER_POLICY, guardrail={"Version": "2012-10-17", "Statement": [deny]})
-    _denied(world, "CreateAccessPoint", " with an explicit deny in an identity-based policy")
+    set_driver_policy(world, DRIVER_POLICY, guardrail={"Version": "2012-10-17", "Statement": [deny]})
+    denied(world, "CreateAccessPoint", " with an explicit deny in an identity-based policy")
 
 
 @fault("iam.scp-deny", Stage.BIND, sure=False, **KUBEADM)
 def organisation_denies_efs(world: World) -> None:
-    _denied(world, "CreateAccessPoint", " with an explicit deny in a service control policy")
+    denied(world, "CreateAccessPoint", " with an explicit deny in a service control policy")
 
 
 @fault("csi.custom-tags-denied", Stage.BIND, **KUBEADM)
@@ -183,8 +183,8 @@ def policy_admits_no_tags_of_ones_own(world: World) -> None:
         else s
         for s in DRIVER_POLICY["Statement"]
     ]
-    _policies(world, {**DRIVER_POLICY, "Statement": statements})
-    _denied(world, "CreateAccessPoint")
+    set_driver_policy(world, {**DRIVER_POLICY, "Statement": statements})
+    denied(world, "CreateAccessPoint")
 
 
 NOT_AUTHORISED = (
@@ -222,7 +222,7 @@ def account_has_no_oidc_provider(world: World) -> None:
     )
 
 
-def _drop_web_identity(world: World) -> None:
+def drop_web_identity(world: World) -> None:
     for pod in world.driver_pods("efs-csi-controller"):
         env = pod["spec"]["containers"][0]["env"]
         env[:] = [e for e in env if not e["name"].startswith("AWS_")]
@@ -230,23 +230,23 @@ def _drop_web_identity(world: World) -> None:
 
 @fault("iam.irsa-annotation-missing", Stage.BIND, **EKS)
 def service_account_names_no_role(world: World) -> None:
-    _drop_web_identity(world)
+    drop_web_identity(world)
     world.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")["metadata"]["annotations"] = {}
     set_attached(world, world.node_role, {})
-    _denied(world, "DescribeAccessPoints")
+    denied(world, "DescribeAccessPoints")
 
 
 @fault("iam.irsa-pod-not-restarted", Stage.BIND, **EKS)
 def controller_is_older_than_the_annotation(world: World) -> None:
-    _drop_web_identity(world)
+    drop_web_identity(world)
     set_attached(world, world.node_role, {})
-    _denied(world, "DescribeAccessPoints")
+    denied(world, "DescribeAccessPoints")
 
 
 @fault("iam.pod-identity-missing", Stage.BIND, **EKS)
 def pod_identity_has_no_association(world: World) -> None:
     """The agent's address is in the pod, and the association was deleted since."""
-    _drop_web_identity(world)
+    drop_web_identity(world)
     world.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")["metadata"]["annotations"] = {}
     for pod in world.driver_pods("efs-csi-controller"):
         address = "http://169.254.170.23/v1/credentials"

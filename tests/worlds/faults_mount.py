@@ -81,6 +81,18 @@ def volume_asks_for_nfs_3(world: World) -> None:
     mount_fails(world, "b'mount.nfs4: an incorrect mount option was specified'", 32)
 
 
+@fault("mount.option-invalid", Stage.MOUNT, options=("capath=/etc/ca",), sure=False)
+def mount_helper_does_not_know_an_option(world: World) -> None:
+    mount_fails(world, 'Unsupported mount options detected: "capath"', 1)
+
+
+@fault("mount.cross-account", Stage.MOUNT, sure=False)
+def mount_across_accounts_lacks_the_zone(world: World) -> None:
+    _csi(world)["volumeAttributes"] = {"crossaccount": "true"}
+    says = "Cannot retrieve AZ-ID from metadata service. This is required for the crossaccount mount option."
+    mount_fails(world, says, 1)
+
+
 @fault("mount.s3files-unsupported-option", Stage.MOUNT)
 def s3_files_without_tls(world: World) -> None:
     _csi(world)["volumeHandle"] = f"s3files:{world.file_system}"

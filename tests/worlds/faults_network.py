@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from worlds.fault import Stage, fault
-from worlds.stages import mount_fails, mount_hangs, name_unresolved
+from worlds.logs import opening
+from worlds.stages import mount_fails, mount_hangs, name_unresolved, running_unready
 from worlds.world import World
 
 UNABLE = (
@@ -135,6 +136,15 @@ def file_system_has_no_mount_target(world: World) -> None:
         world,
         f"Cannot find mount target for the file system {world.file_system}, please create a mount target in {zone}.",
     )
+
+
+@fault("network.no-mount-target", Stage.PROCESS)
+def mount_targets_were_deleted_under_the_mount(world: World) -> None:
+    """The mount was made; nothing answers it any more."""
+    world.targets.clear()
+    world.system["NumberOfMountTargets"] = 0
+    running_unready(world, opening(world.shape.prometheus), since=44)
+    world.say(world.pod, "Unhealthy", "Readiness probe failed: context deadline exceeded")
 
 
 @fault("network.no-mount-target-in-az", Stage.MOUNT)

@@ -9,9 +9,9 @@ from worlds.world import World, metadata
 
 
 def _workers(world: World) -> list[dict]:  # type: ignore[type-arg]
-    """The nodes that take ordinary pods, and those that are set apart for some."""
-    own = {n["metadata"]["name"]: [t["key"] for t in n["spec"].get("taints") or []] for n in world.all("nodes")}
-    return [n for n in world.all("nodes") if not any("control-plane" in key for key in own[n["metadata"]["name"]])]
+    """The nodes that are not the control plane's."""
+    label = "node-role.kubernetes.io/control-plane"
+    return [n for n in world.all("nodes") if label not in n["metadata"].get("labels", {})]
 
 
 def _control_plane(world: World) -> str:
