@@ -6,7 +6,7 @@ Everything here is a frozen value. What is not decided is `unknown`: the zero va
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
@@ -138,11 +138,6 @@ def unknown(says: str, grant: str = "") -> Verdict:
 def failed(mode: str, says: str, on: Ref | None = None, *proof: str, sure: bool = True) -> Verdict:
     """The claim does not hold in the way `mode`, on the object `on`."""
     return Verdict(State.FAIL, says, (Finding(mode, says, on, sure, proof),))
-
-
-def unsure(verdict: Verdict) -> Verdict:
-    """The same verdict with findings that are likely only."""
-    return replace(verdict, findings=tuple(replace(f, sure=False) for f in verdict.findings))
 
 
 def failed_all(findings: Sequence[Finding]) -> Verdict:

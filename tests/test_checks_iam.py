@@ -480,11 +480,6 @@ def test_an_action_on_another_file_system_only_is_not_enough() -> None:
     assert modes_of(provision(found)) == [("iam.policy-condition-mismatch", True)]
 
 
-def test_what_aws_would_answer_is_likely_only_while_the_controller_has_no_credentials() -> None:
-    verdict = provision(role(), heard=provisioning_failed(NO_ROLE_404))
-    assert modes_of(verdict) == [("iam.role-without-policy", False)]
-
-
 def test_keys_and_pod_identity_do_not_tell_their_role() -> None:
     for via in (Via.KEYS, Via.POD_IDENTITY):
         verdict = provision(None, path=credentials_via(via))

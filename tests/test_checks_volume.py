@@ -496,7 +496,7 @@ def test_volume_provisioned_does_not_apply_to_a_claim_that_lost_its_volume() -> 
 
 
 def test_volume_provisioned_fails_with_the_claim_that_got_none() -> None:
-    verdict = volume_provisioned((claim(),), (provisioning(claim()),), [], heard())
+    verdict = volume_provisioned((claim(),), (provisioning(claim()),), [])
     assert verdict.state is State.FAIL
     assert verdict.findings[0].mode == ""
     assert verdict.says == f"no volume was made for claim {CLAIM}"
@@ -505,14 +505,6 @@ def test_volume_provisioned_fails_with_the_claim_that_got_none() -> None:
 @pytest.mark.parametrize("name", ["not-there", None], ids=["missing-class", "no-default-class"])
 def test_volume_provisioned_fails_where_the_class_is_missing(name: str | None) -> None:
     assert volume_provisioned((wants(name),), (by_hand(wants(name)),), []).state is State.FAIL
-
-
-def test_volume_provisioned_fails_with_the_denial_that_it_heard_and_is_not_sure_what_denies() -> None:
-    text = "rpc error: code = Unauthenticated desc = Access Denied. Please ensure you have the right AWS permissions"
-    ears = heard(said("claim-event", "ProvisioningFailed", text, CLAIM_REF))
-    verdict = volume_provisioned((claim(),), (provisioning(claim()),), [], ears)
-    assert modes(verdict) == ["csi.access-denied"]
-    assert not verdict.findings[0].sure
 
 
 def test_volume_provisioned_waits_for_a_first_consumer() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, unsure, waiting
+from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.credentials import (
     judge_mount_credentials,
@@ -238,8 +238,7 @@ def policy_allows_driver(
     if verdict.state is State.PASS and denied:
         # What stands above the account is read by nobody here; AWS itself says that it denies.
         return failed(denied[0].mode, f"AWS denies what role {controller_role.name} allows: {denied[0].line}", None)
-    # Without credentials AWS was never asked, so what it would answer is likely, not seen.
-    return unsure(verdict) if heard and heard.of("csi.no-credentials") else verdict
+    return verdict
 
 
 def node_has_credentials(

@@ -258,7 +258,6 @@ def volume_provisioned(
     claims: tuple[Claim, ...],
     provisionings: tuple[Provisioning, ...],
     candidate_volumes: list[dict[str, Any]] | None = None,
-    heard: Heard | None = None,
 ) -> Verdict:
     if claims and all(c.bound for c in claims):
         return passed("every claim has its volume")
@@ -268,9 +267,7 @@ def volume_provisioned(
     asked = [p.claim for p in unbound if not _is_held_back(p)]
     if not asked:
         return waiting("provisioning begins when the scheduler finds a node (WaitForFirstConsumer)")
-    denied = heard.of("csi.access-denied") if heard else ()
-    says = f"no volume was made for claim {asked[0].name}" + (f": {denied[0].line}" if denied else "")
-    return failed("csi.access-denied" if denied else "", says, ref_of_claim(asked[0]), sure=False)
+    return failed("", f"no volume was made for claim {asked[0].name}", ref_of_claim(asked[0]), sure=False)
 
 
 def _wants_a_class(p: Provisioning, volumes: list[dict[str, Any]] | None) -> bool:
