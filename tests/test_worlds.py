@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from worlds.base import healthy
 from worlds.bundle import write
-from worlds.fault import Fault, Stage, load
+from worlds.fault import BESIDE, Fault, Stage, load
 from worlds.gaps import KNOWN_GAPS
 from worlds.ids import NOW
 from worlds.look import causes_of, diagnosis_of, rulebook
 from worlds.noise import ALL, AROUND, Noise, spare_node_cordoned
+from worlds.symptoms import SYMPTOMS, Symptom
 from worlds.world import Shape, World
 
 from efsdiag.investigate import investigate
@@ -56,6 +57,8 @@ def mistake_of(fault: Fault, noise: Sequence[Noise] = ()) -> str:
         return f"is {diagnosis.status.value}"
     if named != fault.wanted:
         return f"names {sorted(named)}, wanted is {sorted(fault.wanted)}"
+    if not fault.latent <= {f.finding.mode for f in diagnosis.latent}:
+        return f"does not report {sorted(fault.latent)} as wrong beside it"
     return f"confirms only {sorted(confirmed)}, though objects prove it" if fault.sure and confirmed != named else ""
 
 
@@ -159,10 +162,43 @@ def test_a_written_world_is_a_bundle_with_the_same_diagnosis(tmp_path: Path) -> 
     world = fault.world()
     write(world, tmp_path / "bundle")
     with BundleSource(tmp_path / "bundle") as source:
-        written = investigate(rulebook(), source, world.subject(), NOW, strict=True).diagnosis
+        written = investigate(rulebook(), source, world.asked, NOW, strict=True).diagnosis
     assert written == diagnosis_of(world)
 
 
 def test_the_same_seed_makes_the_same_world_and_another_one_another() -> None:
     assert healthy(seed=4) == healthy(seed=4)
     assert healthy(seed=4).file_system != healthy(seed=5).file_system
+
+
+@pytest.mark.parametrize("fault", BESIDE, ids=ids(BESIDE))
+def test_what_is_wrong_beside_a_ready_pod_is_reported_and_not_blamed(fault: Fault) -> None:
+    diagnosis = diagnosis_of(fault.world())
+    assert diagnosis.status is Status.HEALTHY
+    assert not diagnosis.causes
+    assert fault.latent <= {f.finding.mode for f in diagnosis.latent}
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS, ids=[s.mode for s in SYMPTOMS])
+def test_where_nothing_deeper_can_be_read_the_symptom_is_named_with_its_suspects(symptom: Symptom) -> None:
+    world, files = symptom.world()
+    diagnosis = diagnosis_of(world, files)
+    shown = {f.mode for v in diagnosis.verdicts.values() for f in v.findings}
+    assert symptom.mode in shown
+    assert not causes_of(diagnosis, confirmed=True)
+    if symptom.actionable:
+        assert causes_of(diagnosis) == {symptom.mode}
+    else:
+        assert diagnosis.status is Status.INCONCLUSIVE
+        assert diagnosis.suspects
+        assert any(f.mode == symptom.mode for c in diagnosis.deepest for f in diagnosis.verdicts[c].findings)
+
+
+def test_every_symptom_of_the_catalogue_has_its_world() -> None:
+    assert {s.mode for s in SYMPTOMS} == {m.id for m in rulebook().modes.values() if m.kind is ModeKind.SYMPTOM}
+
+
+def test_every_mode_that_is_judged_has_a_world() -> None:
+    judged = {mode for check in rulebook().checks.values() for mode in check.modes}
+    seen = {mode for f in (*FAULTS, *BESIDE) for mode in (*f.wanted, *f.latent)} | {s.mode for s in SYMPTOMS}
+    assert sorted(judged - seen) == []

@@ -169,6 +169,17 @@ def default_class_is_ebs_without_its_driver(world: World) -> None:
     waits_for(world, "ebs.csi.aws.com")
 
 
+@fault("ebs.no-csi-driver", Stage.BIND, storage="dynamic", latent=("storageclass.multiple-default",), label="defaults")
+def newer_default_class_is_ebs(world: World) -> None:
+    old = world.get("storageclasses", "efs-sc")
+    new = {**old, "metadata": metadata(world, "gp2", age=60), "provisioner": "ebs.csi.aws.com", "parameters": {}}
+    for class_ in (old, new):
+        class_["metadata"]["annotations"] = {"storageclass.kubernetes.io/is-default-class": "true"}
+    world.all("storageclasses").append(new)
+    world.claim["spec"].pop("storageClassName")
+    waits_for(world, "ebs.csi.aws.com")
+
+
 @fault("ebs.in-tree-provisioner", Stage.BIND, wanted=("ebs.no-csi-driver",), storage="dynamic", flavour="eks")
 def class_has_the_in_tree_ebs_provisioner(world: World) -> None:
     class_ = world.get("storageclasses", "efs-sc")
