@@ -100,6 +100,7 @@ def _label(shape: dict[str, Any]) -> str:
 def load() -> list[Fault]:
     """All faults, in the order of their files; what stands beside is in `BESIDE` then."""
     from worlds import (  # noqa: F401
+        faults_alike,
         faults_claims,
         faults_container,
         faults_data,
