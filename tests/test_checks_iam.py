@@ -41,7 +41,7 @@ from values_aws import (
 
 from efsdiag.checks import iam
 from efsdiag.evidence.messages import Message
-from efsdiag.model import State, Verdict
+from efsdiag.model import State, Unread, Verdict
 from efsdiag.semantics.driver import Via
 
 ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/ABC"
@@ -653,3 +653,14 @@ def test_nobody_knows_whether_the_api_is_reached_where_the_logs_are_refused() ->
     verdict = judged("aws-api-reachable", heard=heard(unread={"plugin-log": refused}))
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow get pods/log")
     assert judged("aws-api-reachable", heard=heard()).state is State.WAITING
+
+
+def test_on_eks_the_metadata_service_matters_only_to_a_controller_that_is_meant_to_take_its_nodes_role() -> None:
+    def far(role_of_node: object) -> State:
+        near = instance(hops=1)
+        return iam.instance_metadata_reachable(INSTANCE_PATH, near, None, "shop-cluster", role_of_node).state
+
+    assert far(role()) is State.SKIP
+    assert far(None) is State.SKIP
+    assert far(role(policy(statement("Allow", *DRIVER)))) is State.FAIL
+    assert far(Unread("refused", "allow iam:GetRole")) is State.UNKNOWN

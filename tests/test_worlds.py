@@ -15,6 +15,7 @@ from worlds.gaps import KNOWN_GAPS
 from worlds.ids import NOW
 from worlds.look import causes_of, diagnosis_of, rulebook
 from worlds.noise import ALL, AROUND, Noise, spare_node_cordoned
+from worlds.other_storage import as_grafana, on_ebs, on_longhorn, on_nfs
 from worlds.symptoms import SYMPTOMS, Symptom
 from worlds.world import Shape, World
 
@@ -115,7 +116,7 @@ def test_every_fault_has_a_name_of_its_own_and_a_mode_of_the_catalogue() -> None
 def _pairs() -> list[tuple[Fault, Fault]]:
     """Pairs of provable faults of one shape and two layers, the earlier step first; the same ones in every run."""
     certain = [f for f in FAULTS if f.provable and f.sure and f.name not in KNOWN_GAPS]
-    usable = [f for f in certain if not f.mode.startswith(("ebs.", "nfs."))]  # those put other storage in place of EFS
+    usable = [f for f in certain if not _has_other_storage(f)]
     found = []
     for one, other in combinations(usable, 2):
         first, then = sorted((one, other), key=lambda f: f.stage)
@@ -124,6 +125,10 @@ def _pairs() -> list[tuple[Fault, Fault]]:
         if same_shape and apart and Stage.CREATE not in (first.stage, then.stage) and _composes(first, then):
             found.append((first, then))
     return random.Random(20261121).sample(found, PAIRS)
+
+
+def _has_other_storage(fault: Fault) -> bool:
+    return fault.mode.startswith(("ebs.", "nfs.")) or fault.change.__module__ == "worlds.faults_others"
 
 
 def _composes(first: Fault, then: Fault) -> bool:
@@ -169,6 +174,18 @@ def test_a_written_world_is_a_bundle_with_the_same_diagnosis(tmp_path: Path) -> 
 def test_the_same_seed_makes_the_same_world_and_another_one_another() -> None:
     assert healthy(seed=4) == healthy(seed=4)
     assert healthy(seed=4).file_system != healthy(seed=5).file_system
+
+
+@pytest.mark.parametrize("put", [on_ebs, on_nfs, on_longhorn, as_grafana], ids=lambda put: put.__name__)
+@pytest.mark.parametrize("noise", [(), ALL], ids=["quiet", "noise"])
+def test_a_world_with_other_storage_or_another_program_is_healthy(put: Noise, noise: Sequence[Noise]) -> None:
+    world = healthy()
+    for change in (put, *noise):
+        change(world)
+    diagnosis = diagnosis_of(world)
+    assert diagnosis.status is Status.HEALTHY
+    modes = rulebook().modes
+    assert not {f.finding.mode for f in diagnosis.latent if modes[f.finding.mode].kind is not ModeKind.RISK}
 
 
 @pytest.mark.parametrize("fault", BESIDE, ids=ids(BESIDE))

@@ -104,7 +104,9 @@ def instance_metadata_reachable(
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(path.via.value))
-    if eks_cluster_name and (path.annotated or (controller_role and not may_use_efs(controller_role))):
+    if eks_cluster_name and not path.annotated and (refused := _refused(controller_role)):
+        return refused
+    if eks_cluster_name and (path.annotated or controller_role is None or not may_use_efs(controller_role)):
         return skipped("on EKS the role of the node is not meant for the controller: see service-account-has-role")
     if heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials")):
         return passed("the metadata service answered the controller (404: no role there)")
