@@ -203,6 +203,10 @@ class Mode:
     """Modes that look alike: their ids."""
     references: tuple[str, ...] = ()
     signs: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    not_judged: str = ""
+    """Why no check looks for it; "" where one does."""
+    decided_by: str = ""
+    """For such a mode: the evidence that would decide it."""
 
 
 @dataclass(frozen=True)

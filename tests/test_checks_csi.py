@@ -35,6 +35,7 @@ from efsdiag.checks.csi import (
     node_plugin_on_node,
     node_plugin_runs,
     node_plugin_started,
+    volume_deletable,
 )
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import Ref, State, Status, Unread, Verdict
@@ -540,3 +541,18 @@ def test_aws_refuses_nobody_who_cannot_sign() -> None:
 def test_silence_says_nothing_of_what_aws_allows() -> None:
     assert asked().state is State.WAITING
     assert driver_requests_allowed((), heard()).state is State.SKIP
+
+
+# Volumes on their way out.
+
+
+def test_a_volume_that_the_driver_could_not_delete_is_named_with_the_newest_reason() -> None:
+    old, new = ({"reason": "VolumeFailedDelete", "message": text} for text in ("denied", "not\nmounted"))
+    verdict = volume_deletable({"pv-1": [old, new]})
+    assert modes(verdict) == ["csi.delete-volume-failed"]
+    assert verdict.says == "the driver cannot delete volume pv-1: not mounted"
+
+
+def test_a_volume_that_goes_without_a_word_is_deleted_as_it_should_be() -> None:
+    assert volume_deletable({"pv-1": [{"reason": "Other", "message": "x"}]}).state is State.PASS
+    assert volume_deletable({}).state is State.SKIP

@@ -146,9 +146,19 @@ def test_claim_kept_passes_skips_and_fails() -> None:
     going.object["metadata"]["deletionTimestamp"] = "2026-11-21T06:10:00Z"
     assert claim_kept((claim(),)).state is State.PASS
     assert claim_kept((claim(exists=False),)).state is State.SKIP
-    verdict = claim_kept((claim("other"), going))
+    verdict = claim_kept((claim("other"), going), {"metadata": {"name": "p"}, "spec": {}})
     assert modes(verdict) == ["pod.pvc-being-deleted"]
     assert verdict.says == f"claim {CLAIM} is being deleted since 2026-11-21T06:10:00Z"
+
+
+def test_a_claim_that_is_being_deleted_stays_while_a_pod_refers_to_it() -> None:
+    going = claim()
+    assert going.object is not None
+    going.object["metadata"]["deletionTimestamp"] = "2026-11-21T06:10:00Z"
+    used, unseen = claim_kept((going,), pod()), claim_kept((going,))
+    assert modes(used) == modes(unseen) == ["pvc.terminating"]
+    assert used.says.endswith("and stays as long as pod prometheus-server-0 refers to it")
+    assert (used.findings[0].sure, unseen.findings[0].sure) == (True, False)
 
 
 def test_claim_volume_present_passes_and_skips() -> None:

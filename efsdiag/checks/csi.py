@@ -288,6 +288,17 @@ def driver_requests_allowed(efs_classes: tuple[Provisioning, ...], heard: Heard 
     return failed("csi.access-denied", says, ref_of_claim(efs_classes[0].claim), said[-1].line, sure=False)
 
 
+def volume_deletable(dying_volume_events: dict[str, list[dict[str, Any]]]) -> Verdict:
+    if not dying_volume_events:
+        return skipped("no claim waits for a volume that is on its way out")
+    for name, events in dying_volume_events.items():
+        failures = [str(e.get("message", "")) for e in events if e.get("reason") == "VolumeFailedDelete"]
+        if failures:
+            says = f"the driver cannot delete volume {name}: {' '.join(failures[-1].split())[:300]}"
+            return failed("csi.delete-volume-failed", says, Ref("PersistentVolume", name), failures[-1])
+    return passed("no event tells that a volume could not be deleted")
+
+
 def driver_current(node_driver_version: DriverVersion, settings: dict[str, str]) -> Verdict:
     version = node_driver_version
     if version.number is None:

@@ -9,6 +9,7 @@ from efsdiag.semantics.claims import EfsVolume, ref_of_claim
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import may_use_efs
 from efsdiag.semantics.objects import instance_name, ref_of
+from efsdiag.semantics.quantity import bytes_of
 from efsdiag.semantics.roles import Role
 
 
@@ -23,6 +24,19 @@ def volumes_retained(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
     return failed(
         "pv.reclaim-delete", says, Ref("PersistentVolume", doomed[0].name), "persistentVolumeReclaimPolicy: Delete"
     )
+
+
+def growth_not_awaited(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    for volume in efs_volumes:
+        claim = volume.claim
+        wanted = str(((claim.spec.get("resources") or {}).get("requests") or {}).get("storage", "0"))
+        given = str(((claim.object or {}).get("status", {}).get("capacity") or {}).get("storage", wanted))
+        if bytes_of(wanted) > bytes_of(given):
+            says = f"claim {claim.name} asks for {wanted} and has {given}; EFS knows no sizes, so it never grows"
+            return failed("pv.capacity-not-enforced", says, ref_of_claim(claim), f"status.capacity.storage: {given}")
+    return passed("no claim asks for more than it was given")
 
 
 def single_writer_guarded(

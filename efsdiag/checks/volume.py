@@ -73,7 +73,7 @@ def claim_exists(
     return failed_all(findings)
 
 
-def claim_kept(claims: tuple[Claim, ...]) -> Verdict:
+def claim_kept(claims: tuple[Claim, ...], pod: dict[str, Any] | None = None) -> Verdict:
     existing = [c for c in claims if c.object is not None]
     if not existing:
         return skipped("the pod mounts no claim that exists")
@@ -81,9 +81,12 @@ def claim_kept(claims: tuple[Claim, ...]) -> Verdict:
     if not going:
         return passed("no claim is being deleted")
     since = (going[0].object or {})["metadata"]["deletionTimestamp"]
-    return failed(
-        "pod.pvc-being-deleted", f"claim {going[0].name} is being deleted since {since}", ref_of_claim(going[0])
-    )
+    says, on = f"claim {going[0].name} is being deleted since {since}", ref_of_claim(going[0])
+    if pod is not None and not pod["spec"].get("nodeName"):
+        return failed("pod.pvc-being-deleted", says, on)
+    # A claim that a pod uses stays until the last such pod is gone, one that has ended included.
+    user = f"pod {pod['metadata']['name']} refers to it" if pod else "something still refers to it"
+    return failed("pvc.terminating", f"{says}, and stays as long as {user}", on, sure=pod is not None)
 
 
 def claim_volume_present(claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | None]) -> Verdict:

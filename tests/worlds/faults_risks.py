@@ -1,4 +1,4 @@
-"""Standing risks: each is `beside` a pod that is well."""
+"""Standing risks, and what goes on beside the pod: each is `beside` a pod that is well."""
 
 from __future__ import annotations
 
@@ -93,3 +93,13 @@ def nfs_server_stands_on_the_control_plane(world: World) -> None:
     master = next(n for n in world.all("nodes") if "node-role.kubernetes.io/control-plane" in n["metadata"]["labels"])
     world.volume["spec"].pop("csi")
     world.volume["spec"]["nfs"] = {"server": master["status"]["addresses"][0]["address"], "path": "/exports"}
+
+
+@beside("pv.capacity-not-enforced")
+def claim_waits_for_efs_to_grow(world: World) -> None:
+    world.claim["spec"]["resources"]["requests"]["storage"] = "50Gi"
+
+
+@beside("pvc.terminating")
+def claim_was_deleted_and_its_pod_runs_on(world: World) -> None:
+    world.claim["metadata"] |= {"deletionTimestamp": ago(30), "deletionGracePeriodSeconds": 0}
