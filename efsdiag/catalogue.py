@@ -12,6 +12,8 @@ A mode stands under its id in the file of its layer (`pvc.terminating` in pvc.ya
     references      addresses of documentation, source code and issues
     signs           texts that give it away: where (a key of PLACES), reason (of the event; one or a list), text, and
                     unless (texts that must not stand anywhere in the same message or log)
+    not_judged      why no check looks for it; a mode that a check names has no such key
+    decided_by      what would have to be read to decide it; it stands with not_judged, and only there
 
 In a text <x> stands for something without a line break, fs-X and fsap-X for an id, ... for anything at all.
 """
@@ -58,6 +60,8 @@ _MODE_KEYS = {
     "risk": str,
     "reversible": bool,
     "signs": list,
+    "not_judged": str,
+    "decided_by": str,
     **dict.fromkeys(_LISTS, list),
 }
 _MODE_NEEDS = ("kind", "meaning", "fix", "risk")
@@ -121,6 +125,8 @@ def _mode(entry: Entry) -> Mode:
     value = entry.value
     _one_of(value["kind"], [k.value for k in ModeKind], "mode-unknown-kind", entry.where, f"{entry.key} is of the kind")
     _one_of(value["risk"], RISKS, "mode-unknown-risk", entry.where, f"{entry.key} has the risk")
+    if ("not_judged" in value) != ("decided_by" in value):
+        raise RuleError("mode-half-unjudged", entry.where, f"{entry.key} has one of not_judged and decided_by alone")
     for key in _LISTS:
         _verify_strings(value.get(key, []), entry.where, f"{entry.key}: {key}")
     return Mode(
@@ -134,6 +140,8 @@ def _mode(entry: Entry) -> Mode:
         confused_with=tuple(value.get("confused_with", ())),
         references=tuple(value.get("references", ())),
         signs=tuple(_sign(sign, entry) for sign in value.get("signs", ())),
+        not_judged=value.get("not_judged", ""),
+        decided_by=value.get("decided_by", ""),
     )
 
 

@@ -6,7 +6,7 @@ Everything here is a frozen value. What is not decided is `unknown`: the zero va
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
@@ -140,11 +140,6 @@ def failed(mode: str, says: str, on: Ref | None = None, *proof: str, sure: bool 
     return Verdict(State.FAIL, says, (Finding(mode, says, on, sure, proof),))
 
 
-def unsure(verdict: Verdict) -> Verdict:
-    """The same verdict with findings that are likely only."""
-    return replace(verdict, findings=tuple(replace(f, sure=False) for f in verdict.findings))
-
-
 def failed_all(findings: Sequence[Finding]) -> Verdict:
     """The claim fails in several ways, or on several objects, at once."""
     return Verdict(State.FAIL, findings[0].says, tuple(findings))
@@ -208,6 +203,10 @@ class Mode:
     """Modes that look alike: their ids."""
     references: tuple[str, ...] = ()
     signs: tuple[Mapping[str, Any], ...] = field(default=(), hash=False)
+    not_judged: str = ""
+    """Why no check looks for it; "" where one does."""
+    decided_by: str = ""
+    """For such a mode: the evidence that would decide it."""
 
 
 @dataclass(frozen=True)

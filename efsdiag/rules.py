@@ -71,6 +71,7 @@ def load_rulebook(extra: Path | None = None) -> Rulebook:
         functions, code = _check_functions(f"efsdiag.checks.{area}"), f"efsdiag/checks/{area}.py"
         left = _add_checks(found, entries(file, f"rules/{file.name}"), functions, modes, code)
         _refuse(left, found, code)
+    _verify_judged(found, modes)
     if extra is not None:
         _add_folder(extra, found, evidence, modes)
     _verify(found, evidence)
@@ -255,6 +256,19 @@ def _verify(checks: Mapping[str, Check], evidence: Mapping[str, Callable[..., An
     except ValueError as cycle:
         first = checks[str(cycle).partition(" ")[0]]
         raise RuleError("rules-cycle", first.where, f"rules block each other in a circle: {cycle}") from cycle
+
+
+def _verify_judged(found: Mapping[str, Check], modes: Mapping[str, Mode]) -> None:
+    """Every mode has a check, or says why it has none and what would decide it."""
+    judges = {mode: check.where for check in found.values() for mode in check.modes}
+    for mode in modes.values():
+        where = f"rules/modes/{mode.id.partition('.')[0]}.yaml"
+        if mode.id not in judges and not mode.not_judged:
+            hint = "let a rule name it, or say why not (not_judged) and what would decide it (decided_by)"
+            raise RuleError("mode-without-check", where, f"has {mode.id}, which no check names", hint)
+        if mode.id in judges and mode.not_judged:
+            says = f"says of {mode.id} why no check looks for it, and {judges[mode.id]} does"
+            raise RuleError("mode-judged-after-all", where, says, "take not_judged and decided_by away")
 
 
 def _verify_parameters(

@@ -1,36 +1,16 @@
-"""Writes docs/modes.md: every mode of the failure catalogue, and what judges it."""
+"""Writes docs/modes.md, every mode of the failure catalogue with what judges it, and the README's summary of it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from pathlib import Path
 
 from efsdiag.model import Check, Mode
 from efsdiag.rules import Rulebook, load_rulebook
 
-FILE = Path(__file__).parents[1] / "docs" / "modes.md"
-
-NOT_JUDGED: Mapping[str, str] = {
-    "csi.delete-volume-failed": "no pod uses such a volume any more, and efsdiag starts from a pod or a claim",
-    "csi.orphaned-mount": "it would take the node's mount table; its one event fits a closed port as well",
-    "csi.v1-to-v2-remount": "nothing keeps which version of the driver made a mount",
-    "ebs.in-tree-provisioner": "Kubernetes hands its work to the EBS CSI driver, which is judged: `ebs.no-csi-driver`",
-    "ebs.root-volume-too-small": "a full disk is reported as `pod.node-disk-pressure`; how large it is, is not read",
-    "efs.bursting-credits": "CloudWatch is not among the reads",
-    "efs.kms-key-unusable": "KMS is not among the reads; the events of a hanging mount fit a closed port as well",
-    "efs.orphaned-access-points": "it would take the volumes of every cluster that uses the file system",
-    "helm.ownership-conflict": "it stops Helm before anything is in the cluster; only Helm's output shows it",
-    "helm.unknown-value-ignored": "Helm keeps the values of a release in Secrets, which are never read",
-    "longhorn.unschedulable-replica": "Longhorn's own resources are not among the reads",
-    "node.host-efs-utils-conflict": "packages of the node's own system do not show in the API",
-    "permission.chown-wrong-path": "nothing keeps who changed which owner; the directory that counts is judged",
-    "pv.capacity-not-enforced": "it is true of every EFS volume, so it tells nothing apart",
-    "pv.s3files-prefix-missing": "S3 Files is not among the reads",
-    "pv.volume-handle-placeholder": "the API server refuses such a volume, so there is nothing to look at",
-    "pvc.terminating": "it is judged for the pod that wants the claim: `pod.pvc-being-deleted`",
-}
-"""Mode → why no check looks for it."""
+ROOT = Path(__file__).parents[1]
+FILE, README = ROOT / "docs" / "modes.md", ROOT / "README.md"
+BEGIN, END = "<!-- modes: written by scripts/modes_table.py -->", "<!-- end of modes -->"
 
 HEAD = """\
 # Failure modes
@@ -45,15 +25,46 @@ so where those are gone it cannot be found.
 
 
 def page(rulebook: Rulebook) -> str:
-    """The whole page. Errors: ValueError for a mode without a check and without a reason, or with both."""
+    """The whole page."""
     judges = _judges(rulebook)
     modes = rulebook.modes.values()
-    counted = f"{len(rulebook.modes)} modes, {len(rulebook.checks)} checks; {len(NOT_JUDGED)} modes are not judged."
-    lines = [HEAD, counted]
-    for layer in sorted({mode.id.partition(".")[0] for mode in modes}):
+    lines = [HEAD, counted(rulebook)]
+    for layer in layers(rulebook):
         lines += ["", f"## {layer}", "", "| id | kind | what it is | judged by |", "|---|---|---|---|"]
-        lines += [_row(mode, judges[mode.id]) for mode in modes if mode.id.partition(".")[0] == layer]
+        lines += [_row(mode, judges[mode.id]) for mode in modes if _layer(mode) == layer]
     return "\n".join(lines) + "\n"
+
+
+def summary(rulebook: Rulebook) -> str:
+    """The table of the README: how many modes each layer has, and how many of them are judged."""
+    judges = _judges(rulebook)
+    lines = [counted(rulebook), "", "| layer | modes | judged | only in messages |", "|---|---|---|---|"]
+    for layer in layers(rulebook):
+        own = [judges[mode.id] for mode in rulebook.modes.values() if _layer(mode) == layer]
+        heard = sum(map(_only_heard, own))
+        lines.append(f"| [{layer}](docs/modes.md#{layer}) | {len(own)} | {sum(map(bool, own))} | {heard or ''} |")
+    return "\n".join(lines) + "\n"
+
+
+def counted(rulebook: Rulebook) -> str:
+    """How many modes and checks there are, in a sentence."""
+    unjudged = sum(bool(mode.not_judged) for mode in rulebook.modes.values())
+    return f"{len(rulebook.modes)} modes, {len(rulebook.checks)} checks; {unjudged} modes are not judged."
+
+
+def layers(rulebook: Rulebook) -> list[str]:
+    return sorted({_layer(mode) for mode in rulebook.modes.values()})
+
+
+def with_summary(readme: str, rulebook: Rulebook) -> str:
+    """The README with the table anew, between its two marks."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{summary(rulebook)}{END}{after}"
+
+
+def _layer(mode: Mode) -> str:
+    return mode.id.partition(".")[0]
 
 
 def _judges(rulebook: Rulebook) -> dict[str, list[Check]]:
@@ -61,10 +72,6 @@ def _judges(rulebook: Rulebook) -> dict[str, list[Check]]:
     for check in rulebook.checks.values():
         for mode in check.modes:
             judges[mode].append(check)
-    for mode in rulebook.modes:
-        if (mode in judges) == (mode in NOT_JUDGED):
-            says = "is judged and has a reason why not" if mode in judges else "has neither a check nor a reason"
-            raise ValueError(f"{mode} {says}; see NOT_JUDGED in scripts/modes_table.py")
     return judges
 
 
@@ -74,10 +81,13 @@ def _row(mode: Mode, checks: list[Check]) -> str:
 
 def _judged_by(mode: Mode, checks: list[Check]) -> str:
     if not checks:
-        return f"not judged: {NOT_JUDGED[mode.id]}"
+        return _cell(f"not judged: {mode.not_judged}. What would decide it: {mode.decided_by}")
     names = ", ".join(f"`{check.id}`" for check in checks)
-    only_heard = all(check.judge.__module__ == "efsdiag.checks.messages" for check in checks)
-    return f"recognised in messages only ({names})" if only_heard else names
+    return f"recognised in messages only ({names})" if _only_heard(checks) else names
+
+
+def _only_heard(checks: list[Check]) -> bool:
+    return bool(checks) and all(check.judge.__module__ == "efsdiag.checks.messages" for check in checks)
 
 
 def _cell(text: str) -> str:
@@ -85,5 +95,7 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(page(load_rulebook()), encoding="utf-8")
-    print(f"wrote {FILE}")
+    book = load_rulebook()
+    FILE.write_text(page(book), encoding="utf-8")
+    README.write_text(with_summary(README.read_text(encoding="utf-8"), book), encoding="utf-8")
+    print(f"wrote {FILE} and the table in {README}")

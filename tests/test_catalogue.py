@@ -158,6 +158,8 @@ def test_a_folder_of_ones_own_is_read(tmp_path: Path) -> None:
         (GOOD.replace("so it is", "off"), "mode-wrong-type", "text is False, not a text"),
         (GOOD.replace("reason: FailedMount", "reason: 7"), "mode-wrong-type", "reason is 7, not a text or a list"),
         (GOOD.replace("It is so.", "''"), "mode-empty", "meaning is empty"),
+        (GOOD + "  not_judged: so\n", "mode-half-unjudged", "one of not_judged and decided_by alone"),
+        (GOOD + "  not_judged: ''\n  decided_by: this\n", "mode-empty", "not_judged is empty"),
         (GOOD + "  confused_with: [pod.b]\n", "mode-unknown-look-alike", "did you mean pod.a?"),
         (GOOD.replace("pod.a", "pv.a"), "mode-misplaced", "pv.a"),
         ("pod.a: so\n", "mode-not-a-mapping", "pod.a is not a mapping of kind, meaning, fix, risk"),
@@ -186,6 +188,13 @@ def test_a_mistake_in_the_noise_is_named(tmp_path: Path) -> None:
     file = written(tmp_path, "a:\n  text: so\n  wyh: because\n", "noise.yaml") / "noise.yaml"
     with pytest.raises(RuleError, match=r"noise\.yaml:1 a has the key 'wyh'; did you mean why\?"):
         load_noise(file)
+
+
+def test_what_no_check_looks_for_says_why_and_what_would_decide_it() -> None:
+    unjudged = [mode for mode in MODES.values() if mode.not_judged]
+    assert unjudged
+    assert all(len(mode.not_judged) > 20 and len(mode.decided_by) > 20 for mode in unjudged)
+    assert not [mode for mode in MODES.values() if mode.decided_by and not mode.not_judged]
 
 
 def test_every_place_is_explained() -> None:

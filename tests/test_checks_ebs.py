@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from values import attempt, heard, said
+from values import Object, attempt, claim, heard, modes, node, provisioning, said, storage_class
 from values_aws import unread
 
-from efsdiag.checks.ebs import ebs_volume_attachable
+from efsdiag.checks.ebs import ebs_volume_attachable, node_disk_roomy, provisioner_current
 from efsdiag.evidence.volume import ebs_volumes
 from efsdiag.model import State, Verdict
 
@@ -60,3 +60,31 @@ def test_only_volumes_of_ebs_for_one_writer_are_looked_at() -> None:
     found = {"a": volume(), "b": volume("efs.csi.aws.com"), "c": volume(mode="ReadWriteMany"), "d": None}
     assert ebs_volumes(found) == (volume(),)
     assert ebs_volume_attachable(attempt("scheduled"), ()).state is State.SKIP
+
+
+# Classes and disks.
+
+SMALLEST = {"smallest": "9Gi"}
+
+
+def test_a_class_of_the_provisioner_of_old_is_told_from_one_of_the_driver() -> None:
+    old, new = ({**storage_class(), "provisioner": name} for name in ("kubernetes.io/aws-ebs", "ebs.csi.aws.com"))
+    assert modes(provisioner_current((provisioning(claim(), old),))) == ["ebs.in-tree-provisioner"]
+    assert provisioner_current((provisioning(claim(), new),)).state is State.PASS
+
+
+def test_without_a_class_there_is_nothing_to_name() -> None:
+    assert provisioner_current(()).state is State.SKIP
+
+
+def sized(size: str) -> Object:
+    return {**node("worker1"), "status": {"capacity": {"ephemeral-storage": size}}}
+
+
+def test_only_the_disk_of_a_node_under_pressure_counts_and_only_a_small_one() -> None:
+    small = [sized("8043444Ki")]
+    verdict = node_disk_roomy(small, ("worker1",), SMALLEST)
+    assert modes(verdict) == ["ebs.root-volume-too-small"]
+    assert verdict.says == "the disk of node worker1 is nearly full, and has 8043444Ki in all"
+    assert node_disk_roomy(small, (), SMALLEST).state is State.PASS
+    assert node_disk_roomy([sized("30Gi")], ("worker1",), SMALLEST).state is State.PASS

@@ -27,7 +27,7 @@ from values_aws import (
     volume,
 )
 
-from efsdiag.checks import efs
+from efsdiag.checks import efs, mount
 from efsdiag.model import State, Verdict
 
 OTHER = "fs-0fffffffffffffff0"
@@ -386,18 +386,33 @@ def test_a_policy_that_cannot_be_parsed_or_depends_on_the_clients_address_is_unk
 
 
 def test_a_mounted_volume_was_admitted() -> None:
-    assert efs.mount_admitted(VOLUMES, attempt("mounted"), mount_failed(REFUSED)).state is State.PASS
+    assert mount.mount_admitted(VOLUMES, attempt("mounted"), mount_failed(REFUSED)).state is State.PASS
 
 
 def test_a_refusal_by_the_server_is_a_symptom_that_the_event_tells() -> None:
-    verdict = efs.mount_admitted(VOLUMES, attempt("scheduled"), mount_failed(REFUSED))
+    verdict = mount.mount_admitted(VOLUMES, attempt("scheduled"), mount_failed(REFUSED))
     assert modes_of(verdict) == [("mount.access-denied-by-server", False)]
 
 
 def test_nothing_said_leaves_the_admission_open() -> None:
     for said_so in (None, heard(), mount_failed(TIMED_OUT)):
-        assert efs.mount_admitted(VOLUMES, attempt("scheduled"), said_so).state is State.WAITING
-    assert efs.mount_admitted((), attempt("scheduled"), None).state is State.SKIP
+        assert mount.mount_admitted(VOLUMES, attempt("scheduled"), said_so).state is State.WAITING
+    assert mount.mount_admitted((), attempt("scheduled"), None).state is State.SKIP
+
+
+def test_who_is_told_that_a_directory_is_not_there_was_let_in() -> None:
+    text = "mount.nfs4: mounting 127.0.0.1:/prometheus failed, reason given by server: No such file or directory"
+    assert mount.mount_admitted(VOLUMES, attempt("scheduled"), mount_failed(text)).state is State.PASS
+
+
+def test_efs_is_not_asked_where_the_node_plugin_refuses_every_volume_itself() -> None:
+    refused = f'MountVolume.SetUp failed for volume "{VOLUMES[0].name}" : rpc error: code = InvalidArgument desc = x'
+    late = f'MountVolume.SetUp failed for volume "{VOLUMES[0].name}" : rpc error: code = DeadlineExceeded desc = x'
+    driver, network = (said("pod-event", "FailedMount", text) for text in (refused, late))
+    assert mount.mount_admitted(VOLUMES, attempt("scheduled"), heard(driver)).state is State.SKIP
+    assert mount.mount_admitted(VOLUMES, attempt("scheduled"), heard(driver, network)).state is State.WAITING
+    two = (*VOLUMES, efs_volume(name="other"))
+    assert mount.mount_admitted(two, attempt("scheduled"), heard(driver)).state is State.WAITING
 
 
 def test_a_directory_that_the_server_does_not_find_is_told_by_the_event() -> None:

@@ -41,7 +41,7 @@ from values_aws import (
 
 from efsdiag.checks import iam
 from efsdiag.evidence.messages import Message
-from efsdiag.model import State, Verdict
+from efsdiag.model import State, Unread, Verdict
 from efsdiag.semantics.driver import Via
 
 ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/ABC"
@@ -80,6 +80,7 @@ ON_ITS_NODE = {
     "controller_pods": [],
     "controller_node": node("worker1", providerID=f"aws:///us-east-1a/{INSTANCE}"),
     "heard": heard(),
+    "eks_cluster_name": None,
 }
 ASSOCIATIONS = {"IamInstanceProfileAssociations": [association()]}
 
@@ -99,7 +100,7 @@ def test_an_instance_check_is_unknown_where_its_read_is_refused(check: str, oper
         "ec2:DescribeIamInstanceProfileAssociations": ASSOCIATIONS,
         "iam:ListInstanceProfiles": {"InstanceProfiles": [profile(DRIVER_ROLE)]},
     }
-    given = {"controller_credential_path": INSTANCE_PATH, **ON_ITS_NODE}
+    given = {"controller_credential_path": INSTANCE_PATH, "controller_role": role(), **ON_ITS_NODE}
     assert judged(check, World(answers), **given).state is State.PASS
     verdict = judged(check, World(answers, operation), **given)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, f"allow {operation}")
@@ -480,11 +481,6 @@ def test_an_action_on_another_file_system_only_is_not_enough() -> None:
     assert modes_of(provision(found)) == [("iam.policy-condition-mismatch", True)]
 
 
-def test_what_aws_would_answer_is_likely_only_while_the_controller_has_no_credentials() -> None:
-    verdict = provision(role(), heard=provisioning_failed(NO_ROLE_404))
-    assert modes_of(verdict) == [("iam.role-without-policy", False)]
-
-
 def test_a_condition_on_another_region_is_not_met() -> None:
     elsewhere = {"StringEquals": {"aws:RequestedRegion": "sa-east-1"}}
     assert modes_of(provision(role(policy(statement("Allow", *DRIVER, Condition=elsewhere))))) == [
@@ -675,3 +671,14 @@ def test_nobody_knows_whether_the_api_is_reached_where_the_logs_are_refused() ->
     verdict = judged("aws-api-reachable", heard=heard(unread={"plugin-log": refused}))
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow get pods/log")
     assert judged("aws-api-reachable", heard=heard()).state is State.WAITING
+
+
+def test_on_eks_the_metadata_service_matters_only_to_a_controller_that_is_meant_to_take_its_nodes_role() -> None:
+    def far(role_of_node: object) -> State:
+        near = instance(hops=1)
+        return iam.instance_metadata_reachable(INSTANCE_PATH, near, None, "shop-cluster", role_of_node).state
+
+    assert far(role()) is State.SKIP
+    assert far(None) is State.SKIP
+    assert far(role(policy(statement("Allow", *DRIVER)))) is State.FAIL
+    assert far(Unread("refused", "allow iam:GetRole")) is State.UNKNOWN

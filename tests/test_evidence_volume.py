@@ -176,3 +176,17 @@ def test_provisioners_are_known_by_their_driver_objects_the_in_tree_one_by_that_
     found = evidence.provisioner_drivers(reading(installed), wanted)
     assert found == {"kubernetes.io/aws-ebs": True, "efs.csi.aws.com": False, "ebs.csi.aws.com": True}
     assert evidence.provisioner_drivers(reading(installed), (provisioning(claim(), dynamic=False),)) is None
+
+
+def test_events_of_dying_volumes_are_read_only_where_a_claim_would_get_one_that_is_to_be_deleted() -> None:
+    waits = claim(storageClassName="")
+    released = volume(CLAIM, phase="Released", persistentVolumeReclaimPolicy="Delete", claimRef={"name": "old"})
+    kept = volume(CLAIM, phase="Released", persistentVolumeReclaimPolicy="Retain", claimRef={"name": "old"})
+    by_hand = (provisioning(waits, None, dynamic=False),)
+
+    def seen(*volumes: Object) -> dict[str, Any]:
+        return evidence.dying_volume_events(reading(), by_hand, list(volumes))
+
+    assert seen(released) == {CLAIM: []}
+    assert seen(kept) == seen(volume(CLAIM)) == seen() == {}
+    assert evidence.dying_volume_events(reading(), (), [released]) == {}

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from efsdiag.checks.operator import load_balancer_made, operator_reconciles, release_claims_bound, storage_spec_used
-from efsdiag.evidence.release import PendingService
+from efsdiag.evidence.release import PendingFront
 from efsdiag.investigate import Investigation, investigate
-from efsdiag.model import Answer, Query, State, Subject, Unread, Unreadable
+from efsdiag.model import Answer, Query, Ref, State, Subject, Unread, Unreadable
 from efsdiag.operations import resource_of
 from efsdiag.rules import load_rulebook
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+MADE = "2026-11-20T00:00:00Z"
 REFUSES = 'storage class "default" does not exist'
 
 
@@ -124,11 +125,23 @@ def test_release_claims_bound_names_the_claim_of_alertmanager() -> None:
     ],
 )
 def test_load_balancer_made_names_what_its_controller_said(message: str, mode: str) -> None:
-    assert load_balancer_made((PendingService("web", "monitoring", (message,)),)).findings[0].mode == mode
+    front = PendingFront("Service", "web", "monitoring", (message,), MADE)
+    assert load_balancer_made((front,), NOW).findings[0].mode == mode
+    ingress = PendingFront("Ingress", "web", "monitoring", (message,), MADE)
+    assert load_balancer_made((), NOW, (ingress,)).findings[0].object == Ref("Ingress", "web", "monitoring")
 
 
 def test_load_balancer_made_says_that_nobody_answers() -> None:
-    verdict = load_balancer_made((PendingService("web", "monitoring", ()),))
+    verdict = load_balancer_made((PendingFront("Service", "web", "monitoring", (), MADE),), NOW)
     assert verdict.findings[0].mode == "lb.no-controller"
     assert not verdict.findings[0].sure
-    assert load_balancer_made(()).state is State.SKIP
+    assert load_balancer_made((), NOW, ()).state is State.SKIP
+
+
+def test_load_balancer_made_is_unknown_where_only_services_could_be_read() -> None:
+    assert load_balancer_made((), NOW).state is State.UNKNOWN
+
+
+def test_load_balancer_made_gives_a_new_service_its_time() -> None:
+    new = PendingFront("Service", "web", "monitoring", (), "2026-11-20T23:59:30Z")
+    assert load_balancer_made((new,), NOW, ()).state is State.WAITING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from efsdiag.diagnose import diagnose
 from efsdiag.gather import Gather
 from efsdiag.judge import judge_all
 from efsdiag.model import Query, State, Subject, Verdict, passed
-from efsdiag.rules import load_rulebook, public_functions
+from efsdiag.rules import _verify_judged, load_rulebook, public_functions
 from efsdiag.yaml_files import RuleError, entries, nearest, to_yaml
 
 RULE = """\
@@ -120,6 +121,18 @@ def test_without_a_folder_the_rules_are_those_that_come_with_efsdiag() -> None:
 
 
 # --- mistakes, each with its place and the nearest right spelling ------------------------------------------------
+
+
+def test_a_mode_has_a_check_or_says_why_not() -> None:
+    book = load_rulebook()
+    check, mode = next((c, book.modes[m]) for c in book.checks.values() for m in c.modes)
+    unjudged = next(m for m in book.modes.values() if m.not_judged)
+    _verify_judged({check.id: check}, {mode.id: mode, unjudged.id: unjudged})
+    with pytest.raises(RuleError, match=f"mode-without-check: .* has {mode.id}, which no check names"):
+        _verify_judged({}, {mode.id: mode})
+    excused = dataclasses.replace(mode, not_judged="nobody can", decided_by="something else")
+    with pytest.raises(RuleError, match=f"mode-judged-after-all: .* says of {mode.id} why no check looks for it"):
+        _verify_judged({check.id: check}, {mode.id: excused})
 
 
 def mistake(folder: Path) -> RuleError:

@@ -152,7 +152,7 @@ def test_without_tagging_nothing_is_tagged() -> None:
     ],
 )
 def test_a_role_may_use_efs_where_it_is_allowed_any_of_it_or_nobody_can_tell(own: Role, may: bool) -> None:
-    assert may_use_efs(own, ARN) is may
+    assert may_use_efs(own) is may
 
 
 @pytest.mark.parametrize(

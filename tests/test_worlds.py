@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from worlds.base import healthy
 from worlds.bundle import write
-from worlds.fault import Fault, Stage, load
+from worlds.fault import BESIDE, Fault, Stage, load
 from worlds.gaps import KNOWN_GAPS
 from worlds.ids import NOW
 from worlds.look import causes_of, diagnosis_of, rulebook
 from worlds.noise import ALL, AROUND, Noise, spare_node_cordoned
+from worlds.other_storage import as_grafana, on_ebs, on_longhorn, on_nfs
+from worlds.symptoms import SYMPTOMS, Symptom
 from worlds.world import Shape, World
 
 from efsdiag.investigate import investigate
@@ -56,6 +58,8 @@ def mistake_of(fault: Fault, noise: Sequence[Noise] = ()) -> str:
         return f"is {diagnosis.status.value}"
     if named != fault.wanted:
         return f"names {sorted(named)}, wanted is {sorted(fault.wanted)}"
+    if not fault.latent <= {f.finding.mode for f in diagnosis.latent}:
+        return f"does not report {sorted(fault.latent)} as wrong beside it"
     return f"confirms only {sorted(confirmed)}, though objects prove it" if fault.sure and confirmed != named else ""
 
 
@@ -112,7 +116,7 @@ def test_every_fault_has_a_name_of_its_own_and_a_mode_of_the_catalogue() -> None
 def _pairs() -> list[tuple[Fault, Fault]]:
     """Pairs of provable faults of one shape and two layers, the earlier step first; the same ones in every run."""
     certain = [f for f in FAULTS if f.provable and f.sure and f.name not in KNOWN_GAPS]
-    usable = [f for f in certain if not f.mode.startswith(("ebs.", "nfs."))]  # those put other storage in place of EFS
+    usable = [f for f in certain if not _has_other_storage(f)]
     found = []
     for one, other in combinations(usable, 2):
         first, then = sorted((one, other), key=lambda f: f.stage)
@@ -121,6 +125,10 @@ def _pairs() -> list[tuple[Fault, Fault]]:
         if same_shape and apart and Stage.CREATE not in (first.stage, then.stage) and _composes(first, then):
             found.append((first, then))
     return random.Random(20261121).sample(found, PAIRS)
+
+
+def _has_other_storage(fault: Fault) -> bool:
+    return fault.mode.startswith(("ebs.", "nfs.")) or fault.change.__module__ == "worlds.faults_others"
 
 
 def _composes(first: Fault, then: Fault) -> bool:
@@ -159,10 +167,55 @@ def test_a_written_world_is_a_bundle_with_the_same_diagnosis(tmp_path: Path) -> 
     world = fault.world()
     write(world, tmp_path / "bundle")
     with BundleSource(tmp_path / "bundle") as source:
-        written = investigate(rulebook(), source, world.subject(), NOW, strict=True).diagnosis
+        written = investigate(rulebook(), source, world.asked, NOW, strict=True).diagnosis
     assert written == diagnosis_of(world)
 
 
 def test_the_same_seed_makes_the_same_world_and_another_one_another() -> None:
     assert healthy(seed=4) == healthy(seed=4)
     assert healthy(seed=4).file_system != healthy(seed=5).file_system
+
+
+@pytest.mark.parametrize("put", [on_ebs, on_nfs, on_longhorn, as_grafana], ids=lambda put: put.__name__)
+@pytest.mark.parametrize("noise", [(), ALL], ids=["quiet", "noise"])
+def test_a_world_with_other_storage_or_another_program_is_healthy(put: Noise, noise: Sequence[Noise]) -> None:
+    world = healthy()
+    for change in (put, *noise):
+        change(world)
+    diagnosis = diagnosis_of(world)
+    assert diagnosis.status is Status.HEALTHY
+    modes = rulebook().modes
+    assert not {f.finding.mode for f in diagnosis.latent if modes[f.finding.mode].kind is not ModeKind.RISK}
+
+
+@pytest.mark.parametrize("fault", BESIDE, ids=ids(BESIDE))
+def test_what_is_wrong_beside_a_ready_pod_is_reported_and_not_blamed(fault: Fault) -> None:
+    diagnosis = diagnosis_of(fault.world())
+    assert diagnosis.status is Status.HEALTHY
+    assert not diagnosis.causes
+    assert fault.latent <= {f.finding.mode for f in diagnosis.latent}
+
+
+@pytest.mark.parametrize("symptom", SYMPTOMS, ids=[s.mode for s in SYMPTOMS])
+def test_where_nothing_deeper_can_be_read_the_symptom_is_named_with_its_suspects(symptom: Symptom) -> None:
+    world, files = symptom.world()
+    diagnosis = diagnosis_of(world, files)
+    shown = {f.mode for v in diagnosis.verdicts.values() for f in v.findings}
+    assert symptom.mode in shown
+    assert not causes_of(diagnosis, confirmed=True)
+    if symptom.actionable:
+        assert causes_of(diagnosis) == {symptom.mode}
+    else:
+        assert diagnosis.status is Status.INCONCLUSIVE
+        assert diagnosis.suspects
+        assert any(f.mode == symptom.mode for c in diagnosis.deepest for f in diagnosis.verdicts[c].findings)
+
+
+def test_every_symptom_of_the_catalogue_has_its_world() -> None:
+    assert {s.mode for s in SYMPTOMS} == {m.id for m in rulebook().modes.values() if m.kind is ModeKind.SYMPTOM}
+
+
+def test_every_mode_that_is_judged_has_a_world() -> None:
+    judged = {mode for check in rulebook().checks.values() for mode in check.modes}
+    seen = {mode for f in (*FAULTS, *BESIDE) for mode in (*f.wanted, *f.latent)} | {s.mode for s in SYMPTOMS}
+    assert sorted(judged - seen) == []

@@ -1,4 +1,4 @@
-"""EBS volumes: attached to one node at a time."""
+"""EBS: volumes on one node at a time, the classes that make them, and the nodes' own disks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from efsdiag.checks.messages import finding_of
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, failed_all, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
+from efsdiag.semantics.claims import EBS_DRIVER, IN_TREE_EBS, Provisioning
+from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.quantity import bytes_of
 
 MODE = "ebs.multi-attach"
 
@@ -43,6 +46,29 @@ def ebs_volume_attachable(
     says = f"volume {_volume_of(attachment)} is attached to {other}; the pod is on {node}"
     on = Ref("PersistentVolume", _volume_of(attachment))
     return failed(MODE, says, on, f"VolumeAttachment {attachment['metadata']['name']} status.attached: true")
+
+
+def provisioner_current(provisionings: tuple[Provisioning, ...]) -> Verdict:
+    classes = [p.storage_class for p in provisionings if p.storage_class is not None]
+    if not classes:
+        return skipped("no claim waits for a class")
+    old = [c for c in classes if c.get("provisioner") == IN_TREE_EBS]
+    if not old:
+        return passed("the classes name the driver itself")
+    on = ref_of(old[0])
+    says = f"class {on.name} names {IN_TREE_EBS}; Kubernetes hands its work to {EBS_DRIVER}"
+    return failed("ebs.in-tree-provisioner", says, on, f"provisioner: {IN_TREE_EBS}")
+
+
+def node_disk_roomy(nodes: list[dict[str, Any]], pressed_nodes: tuple[str, ...], settings: dict[str, str]) -> Verdict:
+    smallest = bytes_of(settings["smallest"])
+    for node in nodes:
+        size = (node.get("status", {}).get("capacity") or {}).get("ephemeral-storage")
+        if node["metadata"]["name"] in pressed_nodes and size and bytes_of(size) < smallest:
+            on = ref_of(node)
+            says = f"the disk of node {on.name} is nearly full, and has {size} in all"
+            return failed("ebs.root-volume-too-small", says, on, f"status.capacity.ephemeral-storage: {size}")
+    return passed("no node is short of disk because its disk is as small as EC2 makes it")
 
 
 def _volume_of(attachment: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.admission import anonymous_refusal
-from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.handles import HELPER_ACCESS_POINT, is_address
 from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, target_for
@@ -246,18 +245,6 @@ def file_system_policy_admits(
     if all(v.uses_iam for v in plain):
         return skipped("the mount signs in: policy-allows-mount judges it with its role")
     return passed(f"the policy of {names} admits the mount")
-
-
-def mount_admitted(efs_volumes: tuple[EfsVolume, ...], attempt: Attempt, heard: Heard | None = None) -> Verdict:
-    if not efs_volumes:
-        return skipped("the pod mounts no EFS volume")
-    if attempt.mounted:
-        return passed("EFS admitted the mount of this pod")
-    refused = heard.of("mount.access-denied-by-server") if heard else ()
-    if refused:
-        says = f"{efs_volumes[0].file_system} refuses the mount: {refused[0].line}"
-        return failed("mount.access-denied-by-server", says, Ref("FileSystem", efs_volumes[0].file_system), sure=False)
-    return waiting("nothing says whether EFS admits the mount")
 
 
 def file_system_encrypted(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, unsure, waiting
+from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.credentials import (
+    judge_metadata,
     judge_mount_credentials,
     judge_pod_identity,
     judge_trust_in_ec2,
     judge_trust_in_service_account,
-    metadata_fault,
 )
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_mount, judge_provisioning, may_use_efs
@@ -95,31 +95,29 @@ def role_trusts_ec2(controller_credential_path: CredentialPath, controller_profi
 
 
 def instance_metadata_reachable(
-    controller_credential_path: CredentialPath, controller_instance: Any = UNREAD, heard: Heard | None = None
+    controller_credential_path: CredentialPath,
+    controller_instance: Any = UNREAD,
+    heard: Heard | None = None,
+    eks_cluster_name: Any = UNREAD,
+    controller_role: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(path.via.value))
+    if eks_cluster_name and not path.annotated and (refused := _refused(controller_role)):
+        return refused
+    if eks_cluster_name and (path.annotated or controller_role is None or not may_use_efs(controller_role)):
+        return skipped("on EKS the role of the node is not meant for the controller: see service-account-has-role")
     if heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials")):
         return passed("the metadata service answered the controller (404: no role there)")
     if refused := _refused(controller_instance):
         return refused
     if controller_instance is None:
         return waiting("the controller stands on no node")
-    if fault := metadata_fault(controller_instance, path):
-        return fault
-    options = controller_instance.get("MetadataOptions") or {}
-    name = instance_name(controller_instance)
-    limit = options.get("HttpPutResponseHopLimit")
-    if heard and any(words in s.message.text for s in heard.of("csi.no-credentials") for words in TIMEOUTS):
-        says = f"the controller's pod {path.pod} gets no answer from the metadata service, which instance {name} offers"
-        return failed(
-            "network.pod-imds-blocked", says, Ref("Pod", path.pod, path.namespace), f"hop limit: {limit}", sure=False
-        )
-    if limit is None:
-        return unknown(f"what instance {name} says of itself lacks MetadataOptions", "allow ec2:DescribeInstances")
-    far = f"{limit} hop{'' if limit == 1 else 's'} far"
-    return passed(f"instance {name} answers metadata requests {far}", f"HttpTokens: {options.get('HttpTokens')}")
+    silent = (
+        any(words in s.message.text for s in heard.of("csi.no-credentials") for words in TIMEOUTS) if heard else False
+    )
+    return judge_metadata(controller_instance, path, silent=silent)
 
 
 def service_account_has_role(
@@ -149,7 +147,7 @@ def service_account_has_role(
         )
     if refused := _refused(controller_role, controller_association):
         return refused
-    if controller_role is not None and may_use_efs(controller_role, ANY_FILE_SYSTEM):
+    if controller_role is not None and may_use_efs(controller_role):
         return passed("the controller uses the role of its node, which may use EFS")
     says = f"service account {path.service_account} names no role, and the role of the node may not use EFS"
     return failed("iam.irsa-annotation-missing", says, on, "annotation eks.amazonaws.com/role-arn: absent")
@@ -225,7 +223,7 @@ def policy_allows_driver(
     if controller_role is None:
         return waiting("there is no role")
     on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None
-    if on_its_node and not may_use_efs(controller_role, ANY_FILE_SYSTEM):
+    if on_its_node and not may_use_efs(controller_role):
         return _refused(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
     parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}
     arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
@@ -237,8 +235,7 @@ def policy_allows_driver(
     if verdict.state is State.PASS and denied:
         # What stands above the account is read by nobody here; AWS itself says that it denies.
         return failed(denied[0].mode, f"AWS denies what role {controller_role.name} allows: {denied[0].line}", None)
-    # Without credentials AWS was never asked, so what it would answer is likely, not seen.
-    return unsure(verdict) if heard and heard.of("csi.no-credentials") else verdict
+    return verdict
 
 
 def node_has_credentials(

@@ -1,4 +1,4 @@
-"""A mount after it was made: still served, or hanging on a proxy that is gone."""
+"""The mount: let in by EFS, and afterwards still served, or hanging on a proxy that is gone."""
 
 from __future__ import annotations
 
@@ -6,14 +6,44 @@ from typing import Any
 
 from efsdiag.checks.messages import finding_of
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Verdict, failed, failed_all, passed, skipped, unknown, waiting
+from efsdiag.model import UNREAD, Ref, Verdict, failed, failed_all, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt, parse_time
+from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.driver import plugin_status
 from efsdiag.semantics.objects import ref_of
 from efsdiag.semantics.statuses import Container
 
 MODES = ("mount.hang-existing", "mount.stale-handle")
 TIMED_OUT = ("context deadline exceeded", "Client.Timeout", "timed out")
+BY_DRIVER = "code = InvalidArgument"
+"""What the node plugin answers where a volume's own fields are wrong, before it goes to the network.
+
+Source: https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/pkg/driver/node.go (NodePublishVolume)
+"""
+
+
+def mount_admitted(efs_volumes: tuple[EfsVolume, ...], attempt: Attempt, heard: Heard | None = None) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    if attempt.mounted:
+        return passed("EFS admitted the mount of this pod")
+    file_system = efs_volumes[0].file_system
+    refused = heard.of("mount.access-denied-by-server") if heard else ()
+    if refused:
+        says = f"{file_system} refuses the mount: {refused[0].line}"
+        return failed("mount.access-denied-by-server", says, Ref("FileSystem", file_system), sure=False)
+    looked = heard.of("mount.path-not-found") if heard else ()
+    if looked:
+        # EFS says so only to a client whom it has let in.
+        return passed(f"{file_system} let the mount in, and looked for its directory: {looked[0].line}")
+    if heard and all(_is_refused_by_driver(v, heard) for v in efs_volumes):
+        return skipped("the node plugin refuses the volume's own fields, and asks EFS nothing")
+    return waiting("nothing says whether EFS admits the mount")
+
+
+def _is_refused_by_driver(volume: EfsVolume, heard: Heard) -> bool:
+    said = [m.text for m in heard.messages if m.reason == "FailedMount" and f'"{volume.name}"' in m.text]
+    return bool(said) and all(BY_DRIVER in text for text in said)
 
 
 def mount_alive(

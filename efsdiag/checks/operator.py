@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
-from efsdiag.evidence.release import PendingService
+from efsdiag.evidence.release import PendingFront
 from efsdiag.messages import recognise
 from efsdiag.model import UNREAD, Ref, Subject, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.semantics.attempt import parse_time
 from efsdiag.semantics.objects import ref_of
 
+FIRST_WORD = timedelta(minutes=2)
+"""By now a controller that makes load balancers has said something."""
 LOAD_BALANCER_MODES = ("lb.subnets-not-tagged", "lb.iam-denied", "lb.attribute-conflict")
 
 
@@ -80,16 +84,24 @@ def release_claims_bound(pending_release_claims: tuple[str, ...], subject: Subje
     return failed("alertmanager.pvc-pending", f"claim {name} of the release's Alertmanager is Pending", on)
 
 
-def load_balancer_made(pending_services: tuple[PendingService, ...]) -> Verdict:
-    if not pending_services:
-        return skipped("no Service in front of the pod waits for an address")
-    service = pending_services[0]
-    on = Ref("Service", service.name, service.namespace)
-    for message in service.messages:
-        said = [s for s in recognise(message, "service-event") if s.mode in LOAD_BALANCER_MODES]
+def load_balancer_made(
+    pending_services: tuple[PendingFront, ...], now: datetime, pending_ingresses: Any = UNREAD
+) -> Verdict:
+    ingresses = () if isinstance(pending_ingresses, Unread) else pending_ingresses or ()
+    fronts = (*pending_services, *ingresses)
+    for front in fronts:
+        on = Ref(front.kind, front.name, front.namespace)
+        said = [s for m in front.messages for s in recognise(m, "service-event") if s.mode in LOAD_BALANCER_MODES]
         if said:
-            return failed(said[0].mode, f"Service {service.name} has no address: {said[0].quote}", on, said[0].quote)
-    if service.messages:
-        return waiting(f"Service {service.name} has no address yet: {service.messages[-1]}")
-    says = f"Service {service.name} of type LoadBalancer has no address, and no controller has said a word about it"
-    return failed("lb.no-controller", says, on, "status.loadBalancer.ingress: none", sure=False)
+            return failed(said[-1].mode, f"{on.kind} {on.name} has no address: {said[-1].quote}", on, said[-1].quote)
+    silent = next((f for f in fronts if not f.messages and now - parse_time(f.made) > FIRST_WORD), None)
+    if silent is not None:
+        on = Ref(silent.kind, silent.name, silent.namespace)
+        says = f"{on.kind} {on.name} has no address, and no controller has said a word about it"
+        return failed("lb.no-controller", says, on, "status.loadBalancer.ingress: none", sure=False)
+    if fronts:
+        newest = fronts[0].messages[-1] if fronts[0].messages else "it was made just now; look again in two minutes"
+        return waiting(f"{fronts[0].kind} {fronts[0].name} has no address yet: {newest}")
+    if isinstance(pending_ingresses, Unread):
+        return unknown(pending_ingresses.why, pending_ingresses.grant)
+    return skipped("no Service or Ingress in front of the pod waits for an address")

@@ -9,6 +9,7 @@ from efsdiag.semantics.claims import EfsVolume, ref_of_claim
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import may_use_efs
 from efsdiag.semantics.objects import instance_name, ref_of
+from efsdiag.semantics.quantity import bytes_of
 from efsdiag.semantics.roles import Role
 
 
@@ -23,6 +24,19 @@ def volumes_retained(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
     return failed(
         "pv.reclaim-delete", says, Ref("PersistentVolume", doomed[0].name), "persistentVolumeReclaimPolicy: Delete"
     )
+
+
+def growth_not_awaited(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:
+    if not efs_volumes:
+        return skipped("the pod mounts no EFS volume")
+    for volume in efs_volumes:
+        claim = volume.claim
+        wanted = str(((claim.spec.get("resources") or {}).get("requests") or {}).get("storage", "0"))
+        given = str(((claim.object or {}).get("status", {}).get("capacity") or {}).get("storage", wanted))
+        if bytes_of(wanted) > bytes_of(given):
+            says = f"claim {claim.name} asks for {wanted} and has {given}; EFS knows no sizes, so it never grows"
+            return failed("pv.capacity-not-enforced", says, ref_of_claim(claim), f"status.capacity.storage: {given}")
+    return passed("no claim asks for more than it was given")
 
 
 def single_writer_guarded(
@@ -61,8 +75,7 @@ def node_role_narrow(
     if controller_credential_path.via is not Via.INSTANCE or controller_role is None:
         return skipped("the driver does not use the role of a node")
     limit = (controller_instance.get("MetadataOptions") or {}).get("HttpPutResponseHopLimit", 1)
-    arn = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
-    if limit < 2 or not may_use_efs(controller_role, arn):
+    if limit < 2 or not may_use_efs(controller_role):
         return passed("pods do not reach rights on EFS through their node")
     name = instance_name(controller_instance)
     says = f"every pod on instance {name} can ask for the credentials of role {controller_role.name}, which may use EFS"

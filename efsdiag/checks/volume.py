@@ -73,7 +73,7 @@ def claim_exists(
     return failed_all(findings)
 
 
-def claim_kept(claims: tuple[Claim, ...]) -> Verdict:
+def claim_kept(claims: tuple[Claim, ...], pod: dict[str, Any] | None = None) -> Verdict:
     existing = [c for c in claims if c.object is not None]
     if not existing:
         return skipped("the pod mounts no claim that exists")
@@ -81,9 +81,12 @@ def claim_kept(claims: tuple[Claim, ...]) -> Verdict:
     if not going:
         return passed("no claim is being deleted")
     since = (going[0].object or {})["metadata"]["deletionTimestamp"]
-    return failed(
-        "pod.pvc-being-deleted", f"claim {going[0].name} is being deleted since {since}", ref_of_claim(going[0])
-    )
+    says, on = f"claim {going[0].name} is being deleted since {since}", ref_of_claim(going[0])
+    if pod is not None and not pod["spec"].get("nodeName"):
+        return failed("pod.pvc-being-deleted", says, on)
+    # A claim that a pod uses stays until the last such pod is gone, one that has ended included.
+    user = f"pod {pod['metadata']['name']} refers to it" if pod else "something still refers to it"
+    return failed("pvc.terminating", f"{says}, and stays as long as {user}", on, sure=pod is not None)
 
 
 def claim_volume_present(claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | None]) -> Verdict:
@@ -258,7 +261,6 @@ def volume_provisioned(
     claims: tuple[Claim, ...],
     provisionings: tuple[Provisioning, ...],
     candidate_volumes: list[dict[str, Any]] | None = None,
-    heard: Heard | None = None,
 ) -> Verdict:
     if claims and all(c.bound for c in claims):
         return passed("every claim has its volume")
@@ -268,9 +270,7 @@ def volume_provisioned(
     asked = [p.claim for p in unbound if not _is_held_back(p)]
     if not asked:
         return waiting("provisioning begins when the scheduler finds a node (WaitForFirstConsumer)")
-    denied = heard.of("csi.access-denied") if heard else ()
-    says = f"no volume was made for claim {asked[0].name}" + (f": {denied[0].line}" if denied else "")
-    return failed("csi.access-denied" if denied else "", says, ref_of_claim(asked[0]), sure=False)
+    return failed("", f"no volume was made for claim {asked[0].name}", ref_of_claim(asked[0]), sure=False)
 
 
 def _wants_a_class(p: Provisioning, volumes: list[dict[str, Any]] | None) -> bool:

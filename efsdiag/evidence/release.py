@@ -1,4 +1,4 @@
-"""What stands beside the pod: storage of other kinds, Services, and the rest of its Helm release."""
+"""What stands beside the pod: storage of other kinds, Services and Ingresses, and the rest of its Helm release."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from efsdiag.model import Subject
 from efsdiag.reading import events_about
 from efsdiag.semantics.claims import LONGHORN_DRIVER, Claim, Provisioning
 from efsdiag.semantics.containers import image_name
+from efsdiag.semantics.objects import backends_of
 
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 LONGHORN_NAMESPACE = "longhorn-system"
@@ -117,27 +118,52 @@ def pending_release_claims(read: Any, pod: dict[str, Any], claims: tuple[Claim, 
 
 
 @dataclass(frozen=True)
-class PendingService:
-    """A Service of type LoadBalancer without an address, with what was said about it."""
+class PendingFront:
+    """A Service of type LoadBalancer or an Ingress without an address, with what was said about it."""
 
+    kind: str
     name: str
     namespace: str
     messages: tuple[str, ...]
+    made: str
+    """When it was made, RFC 3339."""
 
 
-def pending_services(read: Any, pod: dict[str, Any]) -> tuple[PendingService, ...]:
-    """The Services in front of the pod that wait for a load balancer.
-
-    Source:  kube:list services of the namespace, events about those that wait
-    """
-    namespace = pod["metadata"]["namespace"]
+def front_services(read: Any, pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """The Services that lead to the pod. Source: kube:list services of the namespace."""
     labels = pod["metadata"].get("labels") or {}
-    found = []
-    for service in read("kube:list services", namespace=namespace) or []:
-        selector = service["spec"].get("selector") or {}
-        fronts = bool(selector) and all(labels.get(k) == v for k, v in selector.items())
-        waits = not ((service.get("status", {}).get("loadBalancer") or {}).get("ingress"))
-        if service["spec"].get("type") == "LoadBalancer" and fronts and waits:
-            said = tuple(str(e.get("message", "")) for e in events_about(read, service))
-            found.append(PendingService(service["metadata"]["name"], namespace, said))
-    return tuple(sorted(found, key=lambda s: s.name))
+    found = read("kube:list services", namespace=pod["metadata"]["namespace"]) or []
+    selectors = [(s["spec"].get("selector") or {}, s) for s in found]
+    return [s for selector, s in selectors if selector and all(labels.get(k) == v for k, v in selector.items())]
+
+
+def pending_services(read: Any, front_services: list[dict[str, Any]]) -> tuple[PendingFront, ...]:
+    """The Services in front of the pod that wait for a load balancer. Source: events about those that wait."""
+    return _pending(read, "Service", [s for s in front_services if s["spec"].get("type") == "LoadBalancer"])
+
+
+def pending_ingresses(read: Any, front_services: list[dict[str, Any]]) -> tuple[PendingFront, ...]:
+    """The Ingresses in front of the pod that wait for a load balancer.
+
+    Source:  kube:list ingresses of the namespace, where a Service leads to the pod; events about those that wait
+    """
+    if not front_services:
+        return ()
+    namespace, names = front_services[0]["metadata"]["namespace"], {s["metadata"]["name"] for s in front_services}
+    found = read("kube:list ingresses", namespace=namespace) or []
+    return _pending(read, "Ingress", [i for i in found if names & backends_of(i)])
+
+
+def _pending(read: Any, kind: str, things: list[dict[str, Any]]) -> tuple[PendingFront, ...]:
+    waiting = [t for t in things if not (t.get("status", {}).get("loadBalancer") or {}).get("ingress")]
+    return tuple(sorted((_front(read, kind, t["metadata"], t) for t in waiting), key=lambda f: f.name))
+
+
+def _front(read: Any, kind: str, metadata: dict[str, Any], thing: dict[str, Any]) -> PendingFront:
+    said = _messages_about(read, thing)
+    return PendingFront(kind, metadata["name"], metadata["namespace"], said, metadata.get("creationTimestamp") or "")
+
+
+def _messages_about(read: Any, thing: dict[str, Any]) -> tuple[str, ...]:
+    """The texts of the events about an object, oldest first."""
+    return tuple(str(e.get("message", "")) for e in events_about(read, thing))

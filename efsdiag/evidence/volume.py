@@ -6,7 +6,7 @@ from typing import Any
 
 from efsdiag.model import Subject
 from efsdiag.reading import events_about
-from efsdiag.semantics.binding import EFS_DRIVER
+from efsdiag.semantics.binding import EFS_DRIVER, nearest_volumes
 from efsdiag.semantics.claims import DEFAULT_CLASS, EBS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, efs_volume
 from efsdiag.semantics.containers import claim_volume_names
 
@@ -88,6 +88,17 @@ def candidate_volumes(read: Any, unbound_claims: tuple[Claim, ...]) -> list[dict
         return None
     found: list[dict[str, Any]] | None = read("kube:list persistentvolumes")
     return found or []
+
+
+def dying_volume_events(
+    read: Any, provisionings: tuple[Provisioning, ...], candidate_volumes: list[dict[str, Any]] | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Volume → events about it, oldest first, for volumes that a claim would get if they were not being deleted."""
+    waiting = [p.claim.object for p in provisionings if not p.dynamic and p.claim.object is not None]
+    nearest = [c for claim in waiting for c in nearest_volumes(claim, candidate_volumes or [])[:1]]
+    dying = [c.volume for c in nearest if {m.mode for m in c.mismatches} & {"pv.terminating", "pv.released"}]
+    doomed = [dict(v) for v in dying if v["spec"].get("persistentVolumeReclaimPolicy") == "Delete"]
+    return {v["metadata"]["name"]: events_about(read, v) for v in doomed}
 
 
 def storage_classes(read: Any, unbound_claims: tuple[Claim, ...]) -> list[dict[str, Any]] | None:

@@ -29,6 +29,7 @@ def page(mode: Mode, modes: Mapping[str, Mode], width: int) -> str:
         _part("WHAT GIVES IT AWAY", _signs(mode), width),
         _part("WHAT IT IS CONFUSED WITH", (f"{i}: {modes[i].meaning}" for i in mode.confused_with), width),
         _part("HOW TO MEND IT", mode.fix, width, f"The risk is {_RISK_SAYS[mode.risk]}; {undone}."),
+        _part("WHY NO CHECK LOOKS FOR IT", _unjudged(mode), width),
         _commands("REFERENCES", mode.references),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -48,6 +49,10 @@ def _signs(mode: Mode) -> Iterable[str]:
     for sign in mode.signs:
         reasons = f" ({', '.join(sign['reasons'])})" if sign["reasons"] else ""
         yield f"in {PLACES[sign['where']]}{reasons}: {sign['text']}"
+
+
+def _unjudged(mode: Mode) -> Iterable[str]:
+    return (mode.not_judged, f"what would decide it: {mode.decided_by}") if mode.not_judged else ()
 
 
 def _part(title: str, texts: Iterable[str], width: int, last: str = "") -> list[str]:

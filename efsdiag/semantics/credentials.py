@@ -89,6 +89,22 @@ def metadata_fault(instance: Mapping[str, Any], path: CredentialPath) -> Verdict
     return None
 
 
+def judge_metadata(instance: Mapping[str, Any], path: CredentialPath, *, silent: bool) -> Verdict:
+    """Whether the pod can ask the instance's metadata service; `silent` where the pod says that it got no answer."""
+    if fault := metadata_fault(instance, path):
+        return fault
+    options, name = instance.get("MetadataOptions") or {}, instance_name(dict(instance))
+    limit = options.get("HttpPutResponseHopLimit")
+    if silent:
+        says = f"the controller's pod {path.pod} gets no answer from the metadata service, which instance {name} offers"
+        on = Ref("Pod", path.pod, path.namespace)
+        return failed("network.pod-imds-blocked", says, on, f"hop limit: {limit}", sure=False)
+    if limit is None:
+        return unknown(f"what instance {name} says of itself lacks MetadataOptions", "allow ec2:DescribeInstances")
+    far = f"{limit} hop{'' if limit == 1 else 's'} far"
+    return passed(f"instance {name} answers metadata requests {far}", f"HttpTokens: {options.get('HttpTokens')}")
+
+
 def judge_mount_credentials(
     instance: Mapping[str, Any], association: Mapping[str, Any] | None, profile: Mapping[str, Any] | None
 ) -> Verdict:

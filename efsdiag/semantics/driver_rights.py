@@ -27,6 +27,8 @@ NEEDED = (
     "elasticfilesystem:TagResource",
 )
 """Of what the driver asks, the part without which no volume is made. The rest serves other mounts, or deletion."""
+ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
+"""Stands in for a file system whose ARN is not known."""
 
 ANY_FILE_SYSTEM = "arn:aws:elasticfilesystem:us-east-1:000000000000:file-system/fs-00000000000000000"
 """Stands in for a file system whose ARN is not known."""
@@ -55,10 +57,10 @@ def decisions_for(
     }
 
 
-def may_use_efs(role: Role, file_system_arn: str) -> bool:
-    """Whether the role is allowed, or may be allowed, any of what making a volume takes."""
+def may_use_efs(role: Role) -> bool:
+    """Whether the role is allowed, or may be allowed, any of what making a volume takes, on some file system."""
     try:
-        return any(not d.denied for d in decisions_for(role, {}, (), file_system_arn).values())
+        return any(not d.denied for d in decisions_for(role, {}, (), ANY_FILE_SYSTEM).values())
     except PolicyError:
         return True
 

@@ -55,3 +55,11 @@ def scheduler_message(pod: dict[str, Any]) -> str:
     """What the scheduler wrote on the pod when it found no node; "" where it wrote nothing."""
     conditions = pod.get("status", {}).get("conditions") or []
     return next((str(c.get("message", "")) for c in conditions if c["type"] == "PodScheduled"), "")
+
+
+def backends_of(ingress: dict[str, Any]) -> set[str]:
+    """The names of the Services to which an Ingress leads."""
+    spec = ingress.get("spec") or {}
+    paths = [p for rule in spec.get("rules") or [] for p in (rule.get("http") or {}).get("paths") or []]
+    backends = [spec.get("defaultBackend") or {}, *(p.get("backend") or {} for p in paths)]
+    return {str(b["service"]["name"]) for b in backends if b.get("service")}

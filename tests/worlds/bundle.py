@@ -35,6 +35,8 @@ NAMESPACED = {
     "networkpolicies": "network-policy",
     "jobs": "jobs",
     "leases": "leases",
+    "ingresses": "ingress",
+    "prometheuses": "custom-resources/prometheuses.monitoring.coreos.com",
 }
 
 

@@ -39,6 +39,8 @@ class Fault:
     label: str = ""
     provable: bool = True
     """Whether a bundle can show it at all; where not, nothing may be confirmed but `wanted`."""
+    latent: frozenset[str] = frozenset()
+    """Modes that are wrong as well, and not the cause."""
 
     @property
     def name(self) -> str:
@@ -52,6 +54,8 @@ class Fault:
 
 
 FAULTS: list[Fault] = []
+BESIDE: list[Fault] = []
+"""What is wrong beside a pod that is ready: a diagnosis reports it and blames nothing."""
 
 
 def fault(
@@ -62,22 +66,41 @@ def fault(
     sure: bool = True,
     label: str = "",
     provable: bool = True,
+    latent: tuple[str, ...] = (),
     **shape: Any,
 ) -> Callable[[Change], Change]:
     """Register a change; `shape` are the fields of the healthy world that it needs."""
 
     def register(change: Change) -> Change:
         made = Shape(**{"seed": len(FAULTS) + 2, **shape})
-        name = label or "-".join(str(v) for v in shape.values() if isinstance(v, str))
-        FAULTS.append(Fault(mode, stage, change, made, frozenset(wanted or (mode,)), sure, name, provable))
+        name = label or _label(shape)
+        named = frozenset(wanted or (mode,))
+        FAULTS.append(Fault(mode, stage, change, made, named, sure, name, provable, frozenset(latent)))
         return change
 
     return register
 
 
+def beside(mode: str, *, label: str = "", **shape: Any) -> Callable[[Change], Change]:
+    """Register a change that keeps the pod from nothing, and shows `mode` all the same."""
+
+    def register(change: Change) -> Change:
+        made = Shape(**{"seed": 1000 + len(BESIDE), **shape})
+        name, wanted = label or _label(shape), frozenset[str]()
+        BESIDE.append(Fault(mode, Stage.PROCESS, change, made, wanted, False, name, latent=frozenset({mode})))
+        return change
+
+    return register
+
+
+def _label(shape: dict[str, Any]) -> str:
+    return "-".join(str(v) for v in shape.values() if isinstance(v, str))
+
+
 def load() -> list[Fault]:
-    """All faults, in the order of their files."""
+    """All faults, in the order of their files; what stands beside is in `BESIDE` then."""
     from worlds import (  # noqa: F401
+        faults_alike,
         faults_claims,
         faults_container,
         faults_data,
@@ -89,6 +112,8 @@ def load() -> list[Fault]:
         faults_others,
         faults_program,
         faults_provisioning,
+        faults_release,
+        faults_risks,
         faults_scheduling,
     )
 

@@ -141,6 +141,17 @@ def volume_is_being_deleted(world: World) -> None:
     _no_volume(world)
 
 
+@fault("csi.delete-volume-failed", Stage.BIND)
+def driver_cannot_delete_the_released_volume(world: World) -> None:
+    """Its claim was deleted and made anew; the volume is to be deleted, and the driver may not."""
+    reference = {**world.volume["spec"]["claimRef"], "uid": world.ids.uid()}
+    _no_volume(world)
+    world.volume["spec"] |= {"claimRef": reference, "persistentVolumeReclaimPolicy": "Delete"}
+    world.volume["status"]["phase"] = "Released"
+    denied = "rpc error: code = Unauthenticated desc = Access Denied. Please ensure you have the right AWS permissions"
+    world.say(world.volume, "VolumeFailedDelete", f"{denied}: Access denied", by="efs.csi.aws.com_efs-csi-controller-x")
+
+
 @fault("storageclass.not-found", Stage.BIND, storage="dynamic")
 @fault("storageclass.not-found", Stage.BIND, storage="dynamic", flavour="eks", kubernetes="v1.33.4")
 def claim_names_a_class_that_does_not_exist(world: World) -> None:
@@ -169,7 +180,25 @@ def default_class_is_ebs_without_its_driver(world: World) -> None:
     waits_for(world, "ebs.csi.aws.com")
 
 
-@fault("ebs.in-tree-provisioner", Stage.BIND, wanted=("ebs.no-csi-driver",), storage="dynamic", flavour="eks")
+@fault("ebs.no-csi-driver", Stage.BIND, storage="dynamic", latent=("storageclass.multiple-default",), label="defaults")
+def newer_default_class_is_ebs(world: World) -> None:
+    old = world.get("storageclasses", "efs-sc")
+    new = {**old, "metadata": metadata(world, "gp2", age=60), "provisioner": "ebs.csi.aws.com", "parameters": {}}
+    for class_ in (old, new):
+        class_["metadata"]["annotations"] = {"storageclass.kubernetes.io/is-default-class": "true"}
+    world.all("storageclasses").append(new)
+    world.claim["spec"].pop("storageClassName")
+    waits_for(world, "ebs.csi.aws.com")
+
+
+@fault(
+    "ebs.in-tree-provisioner",
+    Stage.BIND,
+    wanted=("ebs.no-csi-driver",),
+    latent=("ebs.in-tree-provisioner",),
+    storage="dynamic",
+    flavour="eks",
+)
 def class_has_the_in_tree_ebs_provisioner(world: World) -> None:
     class_ = world.get("storageclasses", "efs-sc")
     class_["metadata"]["name"] = "gp2"

@@ -16,7 +16,7 @@ def _refused(world: World, *, parent: bool, why: str = "permission denied") -> N
     crashing(world, log, code=1 if version == "3.14" else 2)
 
 
-@fault("permission.data-dir-not-writable", Stage.PROCESS, prometheus="2.42")
+@fault("permission.data-dir-not-writable", Stage.PROCESS, prometheus="2.42", latent=("permission.fsgroup-ineffective",))
 @fault("permission.data-dir-not-writable", Stage.PROCESS, prometheus="3.5", flavour="eks")
 @fault("permission.data-dir-not-writable", Stage.PROCESS, prometheus="3.14")
 def fresh_file_system_belongs_to_root(world: World) -> None:

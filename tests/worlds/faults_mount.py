@@ -100,6 +100,13 @@ def s3_files_without_tls(world: World) -> None:
     mount_fails(world, "Encryption in transit cannot be disabled for S3 Files file system.", 1)
 
 
+@fault("mount.cross-account", Stage.MOUNT)
+def node_does_not_tell_its_zones_id(world: World) -> None:
+    _csi(world)["volumeAttributes"] = {"crossaccount": "true"}
+    says = "Cannot retrieve AZ-ID from metadata service. This is required for the crossaccount mount option."
+    mount_fails(world, says, 1)
+
+
 @fault("mount.path-not-found", Stage.MOUNT, sure=False)
 def handle_names_a_directory_that_is_not_there(world: World) -> None:
     _csi(world)["volumeHandle"] = f"{world.file_system}:/prometheus-data"

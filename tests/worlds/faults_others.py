@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from worlds.fault import Stage, fault
 from worlds.faults_data import _failing_init
+from worlds.faults_driver import _stop
 from worlds.ids import ago
 from worlds.logs import query_log_refused
-from worlds.stages import crashing, directory_of, unmounted, unprovisioned, waits_for
+from worlds.other_storage import manager_of, on_ebs, on_longhorn
+from worlds.stages import crashing, directory_of, unbound, unmounted, unprovisioned, unscheduled, waits_for
 from worlds.world import Thing, World, metadata
+
+LONGHORN_NOT_FOUND = (
+    "kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name driver.longhorn.io not "
+    "found in the list of registered CSI drivers"
+)
 
 
 def _nfs(world: World) -> Thing:
@@ -165,13 +172,40 @@ def _longhorn_manager(world: World) -> None:
     world.print_log(pod, "longhorn-manager", [f'level=fatal msg="Error starting manager: {says}"'])
 
 
+@fault("storageclass.not-found", Stage.BIND, label="gp3")
+def class_gp3_was_never_made(world: World) -> None:
+    """EKS makes gp2 only."""
+    on_ebs(world)
+    world.remove("storageclasses", world.get("storageclasses", "gp3"))
+    unbound(world, "ProvisioningFailed", 'storageclass.storage.k8s.io "gp3" not found')
+    world.kube["persistentvolumes"] = []
+
+
+@fault("pod.volume-node-affinity-conflict", Stage.SCHEDULE, label="ebs")
+def ebs_volume_is_in_a_zone_without_workers(world: World) -> None:
+    """The node group was made anew in other zones, and the volume stayed."""
+    on_ebs(world)
+    zone = world.volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"][0]["matchExpressions"][0]
+    zone["values"] = ["eu-west-1f"]
+    unscheduled(world, "3 node(s) didn't match PersistentVolume's node affinity")
+
+
+@fault("longhorn.open-iscsi-missing", Stage.MOUNT, label="manager")
+def longhorns_manager_finds_no_iscsi(world: World) -> None:
+    on_longhorn(world)
+    manager = manager_of(world)
+    text = (
+        'time="2026-11-21T08:58:00Z" level=fatal msg="Error starting manager: failed to check environment, please '
+        'make sure you have iscsiadm/open-iscsi installed on the host"'
+    )
+    for previous in (False, True):
+        world.print_log(manager, "longhorn-manager", [text], previous=previous)
+    _stop(manager, "longhorn-manager")
+    unmounted(world, LONGHORN_NOT_FOUND)
+
+
 @fault("longhorn.open-iscsi-missing", Stage.MOUNT, sure=False)
 def longhorn_finds_no_iscsi(world: World) -> None:
     world.volume["spec"]["csi"] = {"driver": "driver.longhorn.io", "volumeHandle": world.volume["metadata"]["name"]}
     world.volumes.clear()
-    unmounted(
-        world,
-        "kubernetes.io/csi: attacher.MountDevice failed to create newCsiDriverClient: driver name "
-        "driver.longhorn.io not "
-        "found in the list of registered CSI drivers",
-    )
+    unmounted(world, LONGHORN_NOT_FOUND)

@@ -124,6 +124,13 @@ def disks_of_the_workers_are_full(world: World) -> None:
     unscheduled(world, f"{len(world.all('nodes'))} node(s) had untolerated {taint}")
 
 
+@fault("pod.node-disk-pressure", Stage.SCHEDULE, latent=("ebs.root-volume-too-small",), label="8-gib")
+def images_fill_the_disks_that_ec2_gives_without_being_asked(world: World) -> None:
+    for node in _workers(world):
+        node["status"]["capacity"]["ephemeral-storage"] = "8043444Ki"
+    disks_of_the_workers_are_full(world)
+
+
 @fault("pod.volume-node-affinity-conflict", Stage.SCHEDULE)
 @fault("pod.volume-node-affinity-conflict", Stage.SCHEDULE, kubernetes="v1.33.4", flavour="eks")
 def volume_is_bound_to_a_zone_without_workers(world: World) -> None:

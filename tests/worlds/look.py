@@ -33,9 +33,9 @@ def rulebook() -> Rulebook:
 
 
 def diagnosis_of(world: World, files: Memory | None = None) -> Diagnosis:
-    """The diagnosis of the world's Deployment, out of `files`, or out of all that the world writes."""
+    """The diagnosis of what the world was asked about, out of `files`, or out of all that the world writes."""
     source = BundleSource.of(files or Memory(encoded(files_of(world))))
-    return investigate(rulebook(), source, world.subject(), NOW, strict=True).diagnosis
+    return investigate(rulebook(), source, world.asked, NOW, strict=True).diagnosis
 
 
 def causes_of(diagnosis: Diagnosis, *, confirmed: bool = False) -> set[str]:

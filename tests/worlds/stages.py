@@ -198,6 +198,9 @@ def _waiting(world: World, reason: str, message: str = "", *, mounted: bool = Fa
     for status in pod["status"]["containerStatuses"]:
         status |= {"ready": False, "started": False, "restartCount": 0, "state": {"waiting": waiting}, "lastState": {}}
         status.pop("containerID", None)
+    for status in pod["status"].get("initContainerStatuses") or []:
+        status |= {"ready": False, "restartCount": 0, "state": {"waiting": {"reason": "PodInitializing"}}}
+        status |= {"lastState": {}, "containerID": ""}
     pod["status"]["phase"] = "Pending"
     _drop_logs(world)
     _conditions(pod, ready=False, mounted=mounted)

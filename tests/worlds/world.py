@@ -11,6 +11,7 @@ from efsdiag.model import Subject
 from worlds.ids import Ids, ago
 
 Thing = dict[str, Any]
+PROMETHEUS = Subject("deployment", "monitoring", "prometheus-server")
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class World:
     node_role: str = ""
     driver_role: str = ""
     """The role that the controller gets: of its node, or of its service account."""
+    asked: Subject = PROMETHEUS
 
     def all(self, resource: str) -> list[Thing]:
         return self.kube.setdefault(resource, [])
@@ -163,9 +165,6 @@ class World:
     def listing(self) -> dict[str, Thing]:
         """Path → entry, inside the volume of Prometheus."""
         return {e["path"]: e for e in self.volumes[self.volume["metadata"]["name"]]["entries"]}
-
-    def subject(self) -> Subject:
-        return Subject("deployment", self.namespace, "prometheus-server")
 
     def say(
         self,
