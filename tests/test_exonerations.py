@@ -26,7 +26,7 @@ from worlds.look import causes_of, diagnosis_of, rulebook
 from worlds.stages import mount_fails, running_unready
 from worlds.world import Thing, World
 
-from efsdiag.model import Diagnosis, ModeKind, State, Status
+from efsdiag.model import Diagnosis, ModeKind, State, Status, Verdict
 
 NETWORK: tuple[Change, ...] = (
     network.mount_target_admits_another_group,
@@ -54,6 +54,10 @@ def cleared(diagnosis: Diagnosis) -> dict[str, set[str]]:
 
 def suspects(diagnosis: Diagnosis) -> set[str]:
     return {s.check for s in diagnosis.suspects}
+
+
+def verdict_of(diagnosis: Diagnosis, check: str) -> Verdict:
+    return diagnosis.verdicts[check]
 
 
 def latent(diagnosis: Diagnosis) -> set[str]:
@@ -217,14 +221,15 @@ def test_a_name_that_does_not_resolve_says_nothing_of_the_port() -> None:
     assert causes_of(both) == {"network.vpc-dns-support-disabled", "network.mount-target-sg-ingress"}
 
 
-def test_a_volume_that_the_driver_refuses_itself_never_came_to_the_wire() -> None:
-    world = world_of(mount.attribute_is_unknown, *NETWORK, mount.policy_admits_one_access_point)
-    diagnosis = diagnosis_of(world)
-    assert blamed(diagnosis) == {"pv.volume-attribute-unsupported"}
-    assert "efs.policy-access-point-only" in latent(diagnosis)
-    assert cleared_by(diagnosis, {*NETWORK_CHECKS, "file-system-policy-admits"}, "mount-admitted")
-    unread = diagnosis_of(world, uncollected(world, "aws/ec2/", "aws/iam/"))
-    assert not suspects(unread)
+def test_what_the_driver_refuses_itself_has_not_come_to_the_wire_yet() -> None:
+    alone = world_of(mount.attribute_is_unknown)
+    assert blamed(diagnosis_of(alone)) == {"pv.volume-attribute-unsupported"}
+    unread = diagnosis_of(alone, uncollected(alone, "aws/ec2/", "aws/iam/"))
+    assert blamed(unread) == {"pv.volume-attribute-unsupported"}
+    # What AWS shows to be shut stops the mount as soon as the volume is right: it is a cause of its own.
+    both = diagnosis_of(world_of(mount.attribute_is_unknown, network.mount_target_admits_another_group))
+    assert blamed(both) == {"pv.volume-attribute-unsupported", "network.mount-target-sg-ingress"}
+    assert verdict_of(both, "mount-admitted").state is State.WAITING
 
 
 def test_the_watchdogs_warning_clears_nothing() -> None:
@@ -277,14 +282,15 @@ def test_a_404_of_the_metadata_service_clears_hop_limit_and_endpoint(hidden: Cha
 
 
 @pytest.mark.parametrize("hidden", [iam.role_has_no_policy_for_efs, iam.another_policy_denies_efs])
-def test_without_an_answer_of_the_metadata_service_no_policy_was_asked(hidden: Change) -> None:
-    world = world_of(iam.metadata_answers_one_hop_far, hidden, storage="dynamic")
-    diagnosis = diagnosis_of(world)
-    assert blamed(diagnosis) == {"iam.imds-hop-limit"}
-    assert cleared_by(diagnosis, ["policy-allows-driver"], "driver-requests-allowed")
-    assert latent(diagnosis) <= {"iam.role-without-policy", "iam.explicit-deny"}
-    unread = diagnosis_of(world, uncollected(world, "aws/iam/get-policy"))
-    assert "policy-allows-driver" not in suspects(unread)
+def test_without_an_answer_of_the_metadata_service_no_policy_was_asked_yet(hidden: Change) -> None:
+    alone = world_of(iam.metadata_answers_one_hop_far, storage="dynamic")
+    unread = diagnosis_of(alone, uncollected(alone, "aws/iam/get-policy"))
+    assert blamed(unread) == {"iam.imds-hop-limit"}
+    # A policy that lacks the right stops it as soon as there are credentials: it is a cause of its own.
+    both = diagnosis_of(world_of(iam.metadata_answers_one_hop_far, hidden, storage="dynamic"))
+    assert "iam.imds-hop-limit" in blamed(both)
+    assert blamed(both) - {"iam.imds-hop-limit"} <= {"iam.role-without-policy", "iam.explicit-deny"}
+    assert verdict_of(both, "driver-requests-allowed").state is State.WAITING
 
 
 # What the program says.

@@ -283,7 +283,7 @@ def driver_requests_allowed(efs_classes: tuple[Provisioning, ...], heard: Heard 
     if not said:
         return waiting("nothing says whether AWS allows it")
     if said[-1].mode == "csi.no-credentials":
-        return skipped("the controller has no credentials, so AWS was not asked")
+        return waiting("the controller has no credentials, so AWS was not asked yet")
     says = f"AWS refuses what the controller asks for: {said[-1].line}"
     return failed("csi.access-denied", says, ref_of_claim(efs_classes[0].claim), said[-1].line, sure=False)
 

@@ -37,7 +37,7 @@ def mount_admitted(efs_volumes: tuple[EfsVolume, ...], attempt: Attempt, heard: 
         # EFS says so only to a client whom it has let in.
         return passed(f"{file_system} let the mount in, and looked for its directory: {looked[0].line}")
     if heard and all(_is_refused_by_driver(v, heard) for v in efs_volumes):
-        return skipped("the node plugin refuses the volume's own fields, and asks EFS nothing")
+        return waiting("the node plugin refuses the volume's own fields, and has asked EFS nothing yet")
     return waiting("nothing says whether EFS admits the mount")
 
 
