@@ -6,7 +6,7 @@ from worlds.account import set_attached, set_file_system_policy
 from worlds.fault import Stage, fault
 from worlds.faults_data import _failing_init
 from worlds.faults_driver import NOT_REGISTERED, _uninstall
-from worlds.faults_iam import _drop_web_identity
+from worlds.faults_iam import drop_web_identity
 from worlds.faults_others import _nfs
 from worlds.logs import failing
 from worlds.stages import TIMED_OUT, crashing, unmounted, unprovisioned
@@ -34,7 +34,7 @@ def only_the_driver_object_was_left_behind(world: World) -> None:
 )
 def account_without_a_role_asks_metadata_that_is_too_far(world: World) -> None:
     """As EKS makes its nodes: pods do not reach the metadata service, and are not meant to."""
-    _drop_web_identity(world)
+    drop_web_identity(world)
     world.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")["metadata"]["annotations"] = {}
     set_attached(world, world.node_role, {})
     for instance in world.instances():
