@@ -81,6 +81,7 @@ ON_ITS_NODE = {
     "controller_node": node("worker1", providerID=f"aws:///us-east-1a/{INSTANCE}"),
     "heard": heard(),
     "eks_cluster_name": None,
+    "controller_role": None,
 }
 ASSOCIATIONS = {"IamInstanceProfileAssociations": [association()]}
 
@@ -100,7 +101,7 @@ def test_an_instance_check_is_unknown_where_its_read_is_refused(check: str, oper
         "ec2:DescribeIamInstanceProfileAssociations": ASSOCIATIONS,
         "iam:ListInstanceProfiles": {"InstanceProfiles": [profile(DRIVER_ROLE)]},
     }
-    given = {"controller_credential_path": INSTANCE_PATH, "controller_role": role(), **ON_ITS_NODE}
+    given = {"controller_credential_path": INSTANCE_PATH, **ON_ITS_NODE}
     assert judged(check, World(answers), **given).state is State.PASS
     verdict = judged(check, World(answers, operation), **given)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, f"allow {operation}")

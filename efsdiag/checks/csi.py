@@ -7,7 +7,7 @@ from typing import Any
 from efsdiag.evidence.messages import Heard, Message, Sighted
 from efsdiag.model import UNREAD, Finding, Ref, Unread, Verdict, failed, failed_all, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import PULLING, Attempt
-from efsdiag.semantics.claims import EFS_DRIVER, EfsVolume, Provisioning, ref_of_claim
+from efsdiag.semantics.claims import EFS_DRIVER, EfsVolume, Provisioning
 from efsdiag.semantics.class_parameters import faults_of
 from efsdiag.semantics.containers import version_of
 from efsdiag.semantics.driver import DriverVersion, driver_version, is_fargate, plugin_container, plugin_status
@@ -274,29 +274,6 @@ def class_parameters_valid(
         for mode, says in faults_of((p.storage_class or {}).get("parameters") or {}, tuple(arguments or ()), version):
             findings.append(Finding(mode, f"class {on.name}: {says}", on, proof=(says,)))
     return failed_all(findings) if findings else passed("the driver accepts the class's parameters")
-
-
-def driver_requests_allowed(efs_classes: tuple[Provisioning, ...], heard: Heard | None = None) -> Verdict:
-    if not efs_classes:
-        return skipped("no claim waits for the EFS provisioner")
-    said = heard.of("csi.no-credentials", "csi.access-denied") if heard else ()
-    if not said:
-        return waiting("nothing says whether AWS allows it")
-    if said[-1].mode == "csi.no-credentials":
-        return waiting("the controller has no credentials, so AWS was not asked yet")
-    says = f"AWS refuses what the controller asks for: {said[-1].line}"
-    return failed("csi.access-denied", says, ref_of_claim(efs_classes[0].claim), said[-1].line, sure=False)
-
-
-def volume_deletable(dying_volume_events: dict[str, list[dict[str, Any]]]) -> Verdict:
-    if not dying_volume_events:
-        return skipped("no claim waits for a volume that is on its way out")
-    for name, events in dying_volume_events.items():
-        failures = [str(e.get("message", "")) for e in events if e.get("reason") == "VolumeFailedDelete"]
-        if failures:
-            says = f"the driver cannot delete volume {name}: {' '.join(failures[-1].split())[:300]}"
-            return failed("csi.delete-volume-failed", says, Ref("PersistentVolume", name), failures[-1])
-    return passed("no event tells that a volume could not be deleted")
 
 
 def driver_current(node_driver_version: DriverVersion, settings: dict[str, str]) -> Verdict:

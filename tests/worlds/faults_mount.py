@@ -72,7 +72,7 @@ def volume_is_read_only_many(world: World) -> None:
 
 @fault("mount.option-invalid", Stage.MOUNT, options=("iam",))
 def iam_without_tls(world: World) -> None:
-    _csi(world)["volumeAttributes"] = {"encryptInTransit": "false"}
+    _csi(world).setdefault("volumeAttributes", {})["encryptInTransit"] = "false"
     mount_fails(world, 'The "tls" option is required when mounting via "iam"', 1)
 
 
@@ -96,15 +96,8 @@ def mount_across_accounts_lacks_the_zone(world: World) -> None:
 @fault("mount.s3files-unsupported-option", Stage.MOUNT)
 def s3_files_without_tls(world: World) -> None:
     _csi(world)["volumeHandle"] = f"s3files:{world.file_system}"
-    _csi(world)["volumeAttributes"] = {"encryptInTransit": "false"}
+    _csi(world).setdefault("volumeAttributes", {})["encryptInTransit"] = "false"
     mount_fails(world, "Encryption in transit cannot be disabled for S3 Files file system.", 1)
-
-
-@fault("mount.cross-account", Stage.MOUNT)
-def node_does_not_tell_its_zones_id(world: World) -> None:
-    _csi(world)["volumeAttributes"] = {"crossaccount": "true"}
-    says = "Cannot retrieve AZ-ID from metadata service. This is required for the crossaccount mount option."
-    mount_fails(world, says, 1)
 
 
 @fault("mount.path-not-found", Stage.MOUNT, sure=False)
@@ -149,7 +142,7 @@ def policy_admits_the_nodes_role_and_the_mount_is_anonymous(world: World) -> Non
 
 @fault("efs.policy-requires-tls", Stage.MOUNT)
 def policy_denies_plain_nfs(world: World) -> None:
-    _csi(world)["volumeAttributes"] = {"encryptInTransit": "false"}
+    _csi(world).setdefault("volumeAttributes", {})["encryptInTransit"] = "false"
     set_file_system_policy(
         world,
         {"Effect": "Allow", "Principal": ANYBODY, "Action": RIGHTS},
