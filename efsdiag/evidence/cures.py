@@ -9,7 +9,7 @@ from efsdiag.reading import association_of, path_of, profile_of, read_role
 from efsdiag.semantics.claims import EFS_DRIVER
 from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.semantics.credentials import judge_trust_in_ec2
-from efsdiag.semantics.driver import Via
+from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.semantics.driver_rights import judge_provisioning
 from efsdiag.semantics.roles import Role
 
@@ -29,6 +29,12 @@ def usable_profiles(read: Any, file_systems: dict[str, dict[str, Any] | None]) -
     arns = [str(s["FileSystemArn"]) for s in file_systems.values() if s is not None]
     found = [p for p in profiles if _usable(read, p["Roles"][0], arns)]
     return tuple(sorted(found, key=lambda p: str(p["InstanceProfileName"])))
+
+
+def profile_names(read: Any) -> tuple[str, ...]:
+    """The names of all instance profiles of the account. Source: iam:ListInstanceProfiles."""
+    answer = read("iam:ListInstanceProfiles")
+    return tuple(sorted(str(p["InstanceProfileName"]) for p in (answer or {}).get("InstanceProfiles", [])))
 
 
 def usable_roles(usable_profiles: tuple[dict[str, Any], ...]) -> tuple[str, ...]:
@@ -94,3 +100,10 @@ def registered_issuers(read: Any) -> tuple[str, ...]:
     answer = read("iam:ListOpenIDConnectProviders")
     providers = (answer or {}).get("OpenIDConnectProviderList", [])
     return tuple(sorted(p["Arn"].partition(":oidc-provider/")[2] for p in providers))
+
+
+def controller_account(read: Any, controller_credential_path: CredentialPath) -> dict[str, Any] | None:
+    """The service account of the controller. Source: kube:get serviceaccounts."""
+    path = controller_credential_path
+    found: dict[str, Any] | None = read("kube:get serviceaccounts", namespace=path.namespace, name=path.service_account)
+    return found

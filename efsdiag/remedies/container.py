@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Proposal
-from efsdiag.evidence.data import DataAccess
+from efsdiag.evidence.data import Listing
 from efsdiag.model import UNREAD, Finding
 from efsdiag.patches import REMOVE, change_of, container_path, template_change, template_fixed, template_spec
 from efsdiag.semantics.containers import (
@@ -34,7 +34,7 @@ def run_as_ordinary_user(
     pod_containers: tuple[Container, ...],
     workload: Workload = None,
     data_directory: DataPath | None = None,
-    data_access: Any = UNREAD,
+    volume_listing: Any = UNREAD,
 ) -> Proposal:
     spec = template_spec(workload)
     named = [c for c in pod_containers if not c.was_created and f"container {c.name} " in f"{cause.says} "]
@@ -42,7 +42,7 @@ def run_as_ordinary_user(
     at = container_path(spec, container.name) if container else None
     if container is None or at is None:
         return template_fixed(workload) or Declined("which container of the template is meant is not known")
-    owner = _owner(data_access) if data_directory and data_directory.container == container.name else None
+    owner = _owner(volume_listing, data_directory, container.name)
     uid, gid = owner or (NOBODY, NOBODY)
     own = container.spec.get("securityContext") or {}
     place = f"{at}/securityContext" if {"runAsUser", "runAsNonRoot"} & own.keys() else "/securityContext"
@@ -134,9 +134,11 @@ def stop_changing_owners(cause: Finding, main_container: Container, workload: Wo
     return _one(template_change(workload, {"/initContainers": kept or REMOVE}, words))
 
 
-def _owner(data_access: Any) -> tuple[int, int] | None:
-    """The owner of the data directory, as far as the listing tells; root is none."""
-    entry = data_access.access.entry if isinstance(data_access, DataAccess) and data_access.access else None
+def _owner(listing: Any, directory: DataPath | None, container: str) -> tuple[int, int] | None:
+    """The owner of the container's data directory, where somebody has looked; root is none."""
+    if not isinstance(listing, Listing) or directory is None or directory.container != container:
+        return None
+    entry = listing.entries.get(directory.on_volume)
     return (entry.uid, entry.gid) if entry is not None and entry.uid else None
 
 
