@@ -25,6 +25,10 @@ from moto.server import ThreadedMotoServer
 
 MANAGED_POLICIES = ("AmazonEFSCSIDriverPolicy", "AmazonElasticFileSystemClientReadWriteAccess")
 """Those of AWS's own policies that a remedy attaches; to have moto load all of them takes seconds."""
+WOULD_SUCCEED = (
+    b"<Response><Errors><Error><Code>DryRunOperation</Code><Message>Request would have succeeded, but DryRun flag is "
+    b"set.</Message></Error></Errors><RequestID>0</RequestID></Response>"
+)
 IMAGE = "ami-12c6146b"
 """One of moto's own images; to ask it for all of them takes seconds."""
 CREDENTIALS = {
@@ -106,9 +110,14 @@ class AwsWorld:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             body = environ["wsgi.input"].read(length) if length else b""
             environ["wsgi.input"] = _Body(body)
-            action = parse_qs(body.decode("latin-1")).get("Action")
+            form = parse_qs(body.decode("latin-1"))
+            action = form.get("Action")
             path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             self.requests.append(action[0] if action else path)
+            if form.get("DryRun") == ["true"]:
+                # moto carries out some operations all the same.
+                start("412 Precondition Failed", [("Content-Type", "text/xml")])
+                return [WOULD_SUCCEED]
             return app(environ, start)
 
         return listen

@@ -65,7 +65,8 @@ def mark_default_class(cause: Finding, storage_classes: list[Object], unbound_cl
         return Declined(f"which class is to be the default is for you to say; there are: {names}")
     class_ = able[0]
     words = f"mark class {class_['metadata']['name']}, the only one, as default"
-    change = change_of(class_, {pointer("metadata", "annotations", DEFAULT_CLASS): "true"}, words)
+    mark = {pointer("metadata", "annotations", DEFAULT_CLASS): "true"}
+    change = change_of(class_, mark, words, residue="claims that got the class meanwhile keep it, and their volumes")
     return change if isinstance(change, Declined) else (change,)
 
 
