@@ -157,7 +157,7 @@ class RemedyLab:
                 for n in ("enableDnsSupport", "enableDnsHostnames")
             ],
             "instances": [
-                (i["InstanceId"], i.get("MetadataOptions"))
+                (i["InstanceId"], [i["MetadataOptions"].get(k) for k in ("HttpEndpoint", "HttpPutResponseHopLimit")])
                 for r in ec2.describe_instances()["Reservations"]
                 for i in r["Instances"]
             ],

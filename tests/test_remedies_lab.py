@@ -214,10 +214,19 @@ def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: P
         assert lab.declared() == before
         assert lab.apply(plan["digest"]) == 0, lab.printed
         assert f"worked: {chosen[0]['check']}" in lab.printed
+        assert_rehearsed(lab)
         assert (lab.declared() == before) is told.binds
         assert told.mode not in lab.causes()
         assert lab.undo(plan["digest"]) == 0, lab.printed
         assert_taken_back(lab, before, [c for o in plan["chosen"] for c in o["changes"]])
+
+
+def assert_rehearsed(lab: RemedyLab) -> None:
+    """The API server was asked beforehand about each change of Kubernetes that depends on no change before it."""
+    asked = [r for r in lab.kube.mutations if not r.resource.startswith("leases")]
+    rehearsed = {(r.verb, r.resource, str(r.body)) for r in asked if r.dry_run}
+    made = {(r.verb, r.resource, str(r.body)) for r in asked if not r.dry_run and "::fsap-" not in str(r.body)}
+    assert made <= rehearsed
 
 
 def assert_taken_back(lab: RemedyLab, before: dict[str, Any], changes: list[dict[str, Any]]) -> None:
