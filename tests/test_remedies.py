@@ -39,7 +39,7 @@ def planned(name: str) -> tuple[World, Plan]:
     world = fault.world()
     settle_template(world)
     source = BundleSource.of(Memory(encoded(files_of(world))))
-    found = investigate(rulebook(), source, world.subject(), NOW, strict=True)
+    found = investigate(rulebook(), source, world.asked, NOW, strict=True)
     gather = Gather(rulebook().evidence, source, {"subject": found.subject, "now": NOW}, strict=True)
     place = place_of(source, world.account, world.region, "")
     return world, plan_of(found.diagnosis, found.asked, gather, load_remedies(), place, NOW, Choices(likely=True))

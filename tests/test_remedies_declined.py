@@ -37,6 +37,7 @@ READ_ONLY = "mount.read-only:volume_has_the_option_ro-3.14"
 ANONYMOUS = "efs.policy-requires-iam:policy_admits_the_nodes_role_and_the_mount_is_anonymous"
 OVERLAP = "helm.rolling-update-overlap:rolling_update_starts_the_new_pod_first"
 NO_PROFILE = "iam.instance-profile-not-associated:no_instance_has_a_profile-dynamic"
+ASSOCIATED = "iam.pod-identity-missing:role_does_not_trust_pod_identity-dynamic-eks-v1.33.4"
 
 
 def plan_with(fault: str, change: Callable[[World], None]) -> Plan:
@@ -44,10 +45,14 @@ def plan_with(fault: str, change: Callable[[World], None]) -> Plan:
     settle_template(world)
     change(world)
     source = BundleSource.of(Memory(encoded(files_of(world))))
-    found = investigate(rulebook(), source, world.subject(), NOW, strict=True)
+    found = investigate(rulebook(), source, world.asked, NOW, strict=True)
     gather = Gather(rulebook().evidence, source, {"subject": found.subject, "now": NOW}, strict=True)
     place = place_of(source, world.account, world.region, "")
     return plan_of(found.diagnosis, found.asked, gather, load_remedies(), place, NOW, Choices(likely=True))
+
+
+def as_it_is(world: World) -> None:
+    """The fault declines by itself."""
 
 
 def deleted_with_its_claim(world: World) -> None:
@@ -147,6 +152,7 @@ def many_profiles(world: World) -> None:
         (READ_ONLY, made_by_an_operator, "mount-for-writing", "Prometheus main"),
         (ANONYMOUS, without_tls, "sign-in-to-mount", "without TLS"),
         (OVERLAP, two_replicas, "end-old-pod-first", "2 replicas"),
+        (ASSOCIATED, as_it_is, "associate-pod-identity", "has an association"),
         (NO_PROFILE, many_profiles, "create-instance-profile", "31 instance profiles"),
     ],
 )

@@ -88,12 +88,15 @@ def associate_pod_identity(
     cause: Finding,
     controller_credential_path: CredentialPath,
     eks_cluster_name: str,
+    pod_identity_associations: tuple[dict[str, Any], ...],
     file_systems: dict[str, dict[str, Any] | None],
 ) -> Proposal:
-    place = _place(file_systems)
+    path, name, place = controller_credential_path, _role_name(eks_cluster_name), _place(file_systems)
     if place is None:
         return Declined("the account is not known, since no file system of it is")
-    path, name = controller_credential_path, _role_name(eks_cluster_name)
+    own_pair = (path.namespace, path.service_account)
+    if any((a.get("namespace"), a.get("serviceAccount")) == own_pair for a in pod_identity_associations):
+        return Declined(f"service account {path.service_account} has an association; its role or the agent is at fault")
     pods = {"Service": "pods.eks.amazonaws.com"}
     trust = _document({"Effect": "Allow", "Principal": pods, "Action": ["sts:AssumeRole", "sts:TagSession"]})
     own = (
