@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -44,16 +44,24 @@ class Lookup:
         return {"read": self.query.operation, "parameters": dict(self.query.parameters), "path": self.path}
 
 
+def with_lookups(value: Any, found: Callable[[Lookup], Any]) -> Any:
+    """A parameter with `found` in the place of every lookup in it, however deep."""
+    if isinstance(value, Lookup):
+        return found(value)
+    if isinstance(value, Mapping):
+        return {k: with_lookups(v, found) for k, v in value.items()}
+    return [with_lookups(v, found) for v in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True)
 class Write:
-    """One call that writes: an operation of `writes.WRITES` with its parameters, JSON values or `Lookup`s."""
+    """One call that writes: an operation of `writes.WRITES` with its parameters, JSON values with `Lookup`s in them."""
 
     operation: str
     parameters: Mapping[str, Any] = field(hash=False)
 
     def as_json(self) -> dict[str, Any]:
-        given = {k: v.as_json() if isinstance(v, Lookup) else v for k, v in self.parameters.items()}
-        return {"operation": self.operation, "parameters": given}
+        return {"operation": self.operation, "parameters": with_lookups(self.parameters, Lookup.as_json)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from efsdiag.changes import Lookup, Write
+from efsdiag.changes import Lookup, Write, with_lookups
 from efsdiag.model import Query
 
 
@@ -70,6 +70,8 @@ _ALL = [
     _aws("iam:RemoveRoleFromInstanceProfile", gone=("NoSuchEntity",)),
     _aws("iam:CreateOpenIDConnectProvider", already=("EntityAlreadyExists",)),
     _aws("iam:DeleteOpenIDConnectProvider", gone=("NoSuchEntity",)),
+    _aws("eks:CreatePodIdentityAssociation", "iam:PassRole", already=("ResourceInUseException",)),
+    _aws("eks:DeletePodIdentityAssociation", gone=("ResourceNotFoundException",)),
     _aws("efs:CreateMountTarget", "ec2:CreateNetworkInterface", already=("MountTargetConflict",)),
     _aws("efs:DeleteMountTarget", "ec2:DeleteNetworkInterface", gone=("MountTargetNotFound",)),
     _aws("efs:CreateAccessPoint", already=("AccessPointAlreadyExists",)),
@@ -121,12 +123,30 @@ def _kubectl(write: Write) -> str:
     given = write.parameters
     scope = f" -n {given['namespace']}" if given.get("namespace") else ""
     if verb == "create":
-        manifest = json.dumps(given["object"], sort_keys=True)
-        return f"printf %s {shlex.quote(manifest)} | kubectl{scope} create -f -"
+        return f"printf %s {_manifest(given['object'])} | kubectl{scope} create -f -"
     if verb == "delete":
         return f"kubectl{scope} delete {resource} {given['name']}"
     patch = json.dumps(given["patch"], separators=(",", ":"))
     return f"kubectl{scope} patch {resource} {given['name']} --type=json -p {shlex.quote(patch)}"
+
+
+def _manifest(thing: Any) -> str:
+    """The manifest as one word of a shell, which puts in what is looked up."""
+    commands: list[str] = []
+
+    def hole(lookup: Lookup) -> str:
+        commands.append(_looked_up(lookup))
+        return f"<{len(commands) - 1}>"
+
+    text = shlex.quote(json.dumps(with_lookups(thing, hole), sort_keys=True))
+    for number, command in enumerate(commands):
+        text = text.replace(f'"<{number}>"', f'"\'"$({command})"\'"', 1)
+    return text
+
+
+def manifest_of(write: Write) -> Any:
+    """The object that is created, with `$(command)` in the place of what is looked up."""
+    return with_lookups(write.parameters["object"], lambda lookup: f"$({_looked_up(lookup)})")
 
 
 def _aws_cli(write: Write) -> str:

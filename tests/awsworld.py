@@ -10,19 +10,50 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import boto3
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy, iam_backends
+from moto.moto_api._internal.moto_random import MotoRandom
 from moto.server import ThreadedMotoServer
 
+MANAGED_POLICIES = ("AmazonEFSCSIDriverPolicy", "AmazonElasticFileSystemClientReadWriteAccess")
+"""Those of AWS's own policies that a remedy attaches; to have moto load all of them takes seconds."""
+WOULD_SUCCEED = (
+    b"<Response><Errors><Error><Code>DryRunOperation</Code><Message>Request would have succeeded, but DryRun flag is "
+    b"set.</Message></Error></Errors><RequestID>0</RequestID></Response>"
+)
+IMAGE = "ami-12c6146b"
+"""One of moto's own images; to ask it for all of them takes seconds."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "AWS_SESSION_TOKEN": "testing",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+
+@cache
+def _session(region: str) -> boto3.Session:
+    """One for all worlds: it reads the API models of AWS once."""
+    return boto3.Session("testing", "testing", "testing", region_name=region)
+
+
+@cache
+def _managed_policies() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(aws_managed_policies_data)
+    return found
+
+
+def _long_hex(random: MotoRandom, length: int = 8) -> str:
+    """moto's ids have 8 digits by default; those of AWS have 17, and mount.efs refuses other access points."""
+    return "".join(random.choice("0123456789abcdef") for _ in range(17 if length == 8 else length))
 
 
 @dataclass
@@ -35,8 +66,11 @@ class AwsWorld:
     requests: list[str] = field(default_factory=list)
     """The operations that were asked for, in order: "DescribeInstances", "GET /2015-02-01/mount-targets"."""
     _server: Any = None
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _ids: Any = field(default_factory=lambda: patch.object(MotoRandom, "get_random_hex", _long_hex))
 
     def __enter__(self) -> AwsWorld:
+        self._ids.start()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
@@ -44,19 +78,25 @@ class AwsWorld:
         app = self._server._server.app
         self._server._server.app = self._listening(app)
         self._call("POST", "/moto-api/reset")
+        iam = iam_backends[ACCOUNT_ID]["aws"]
+        for name in MANAGED_POLICIES:
+            policy = AWSManagedPolicy.from_data(name, ACCOUNT_ID, "aws", _managed_policies()[name])
+            iam.managed_policies[policy.arn] = policy
         self.requests.clear()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._server.stop()
+        self._ids.stop()
 
     @property
     def environment(self) -> dict[str, str]:
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": self.region}
 
     def client(self, service: str) -> Any:
-        session = boto3.Session("testing", "testing", "testing", region_name=self.region)
-        return session.client(service, endpoint_url=self.url)
+        if service not in self._clients:
+            self._clients[service] = _session(self.region).client(service, endpoint_url=self.url)
+        return self._clients[service]
 
     def rename(self, text: str) -> str:
         """A text of the bundle with this world's ids."""
@@ -70,9 +110,14 @@ class AwsWorld:
             length = int(environ.get("CONTENT_LENGTH") or 0)
             body = environ["wsgi.input"].read(length) if length else b""
             environ["wsgi.input"] = _Body(body)
-            action = parse_qs(body.decode("latin-1")).get("Action")
+            form = parse_qs(body.decode("latin-1"))
+            action = form.get("Action")
             path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             self.requests.append(action[0] if action else path)
+            if form.get("DryRun") == ["true"]:
+                # moto carries out some operations all the same.
+                start("412 Precondition Failed", [("Content-Type", "text/xml")])
+                return [WOULD_SUCCEED]
             return app(environ, start)
 
         return listen
@@ -105,6 +150,8 @@ class _Body:
 def build(world: AwsWorld, bundle: Path) -> None:
     """Make in `world` what the bundle's aws/ folder describes."""
     _network(world, bundle)
+    _network_acls(world, bundle)
+    _cluster(world, bundle)
     _identity(world, bundle)
     _instances(world, bundle)
     _file_systems(world, bundle)
@@ -138,6 +185,9 @@ def _network(world: AwsWorld, bundle: Path) -> None:
     ec2 = world.client("ec2")
     for vpc in _read(bundle, "ec2/describe-vpcs").get("Vpcs", []):
         made = ec2.create_vpc(CidrBlock=vpc["CidrBlock"])["Vpc"]["VpcId"]
+        world.ids[f"{vpc['VpcId']}-default-acl"] = ec2.describe_network_acls(
+            Filters=[{"Name": "vpc-id", "Values": [made]}]
+        )["NetworkAcls"][0]["NetworkAclId"]
         world.ids[vpc["VpcId"]] = made
         for name in ("enableDnsSupport", "enableDnsHostnames"):
             answer = _read(bundle, f"ec2/describe-vpc-attribute/Attribute={name}&VpcId={vpc['VpcId']}")
@@ -161,7 +211,9 @@ def _network(world: AwsWorld, bundle: Path) -> None:
             world.ids[group["GroupId"]] = found["SecurityGroups"][0]["GroupId"]
             continue
         made = ec2.create_security_group(
-            GroupName=group["GroupName"], Description=group["Description"], VpcId=world.ids[group["VpcId"]]
+            GroupName=group["GroupName"],
+            Description=group.get("Description", "a group"),
+            VpcId=world.ids[group["VpcId"]],
         )
         world.ids[group["GroupId"]] = made["GroupId"]
     for group in groups:
@@ -171,6 +223,54 @@ def _network(world: AwsWorld, bundle: Path) -> None:
                 for pair in rule.get("UserIdGroupPairs", []):
                     pair.pop("UserId", None)
             ec2.authorize_security_group_ingress(GroupId=world.ids[group["GroupId"]], IpPermissions=rules)
+        _egress(world, ec2, group)
+
+
+def _egress(world: AwsWorld, ec2: Any, group: dict[str, Any]) -> None:
+    """The rules out of a group, where they are not the ones that every group begins with."""
+    rules = json.loads(world.rename(json.dumps(group.get("IpPermissionsEgress", []))))
+    if not rules or any(r["IpProtocol"] == "-1" for r in rules):
+        return
+    name = world.ids[group["GroupId"]]
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    ec2.revoke_security_group_egress(GroupId=name, IpPermissions=everything)
+    ec2.authorize_security_group_egress(GroupId=name, IpPermissions=rules)
+
+
+def _network_acls(world: AwsWorld, bundle: Path) -> None:
+    """The network ACLs beside the default one, with their subnets."""
+    ec2 = world.client("ec2")
+    for acl in _read(bundle, "ec2/describe-network-acls").get("NetworkAcls", []):
+        if acl["IsDefault"]:
+            world.ids[acl["NetworkAclId"]] = world.ids[f"{acl['VpcId']}-default-acl"]
+            continue
+        made = ec2.create_network_acl(VpcId=world.ids[acl["VpcId"]])["NetworkAcl"]["NetworkAclId"]
+        world.ids[acl["NetworkAclId"]] = made
+        for entry in acl["Entries"]:
+            if entry["RuleNumber"] < 32767:
+                ec2.create_network_acl_entry(NetworkAclId=made, **entry)
+        ours = {world.ids[a["SubnetId"]] for a in acl["Associations"]}
+        for other in ec2.describe_network_acls()["NetworkAcls"]:
+            for association in other["Associations"]:
+                if association["SubnetId"] in ours and other["NetworkAclId"] != made:
+                    ec2.replace_network_acl_association(
+                        AssociationId=association["NetworkAclAssociationId"], NetworkAclId=made
+                    )
+
+
+def _cluster(world: AwsWorld, bundle: Path) -> None:
+    """The EKS cluster with its issuer, and the OIDC providers of the account."""
+    iam = world.client("iam")
+    for file in sorted((bundle / "aws/eks/describe-cluster").glob("*.json")):
+        old = json.loads(file.read_text())["cluster"]
+        role = f"arn:aws:iam::{ACCOUNT_ID}:role/eks"
+        made = world.client("eks").create_cluster(name=old["name"], roleArn=role, resourcesVpcConfig={})["cluster"]
+        issuer, new = (c["identity"]["oidc"]["issuer"].removeprefix("https://") for c in (old, made))
+        arn = f"oidc-provider/{issuer}"
+        world.ids |= {issuer: new, f"arn:aws:iam::111122223333:{arn}": f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{new}"}
+    for provider in _read(bundle, "iam/list-open-id-connect-providers").get("OpenIDConnectProviderList", []):
+        issuer = world.rename(provider["Arn"]).partition(":oidc-provider/")[2]
+        iam.create_open_id_connect_provider(Url=f"https://{issuer}", ThumbprintList=["0" * 40])
 
 
 def _zones(world: AwsWorld, ec2: Any, wanted: set[str]) -> None:
@@ -187,7 +287,7 @@ def _identity(world: AwsWorld, bundle: Path) -> None:
     for file in sorted((bundle / "aws/iam/get-role").glob("*.json")):
         role = json.loads(file.read_text()).get("Role")
         if role:
-            document = json.dumps(role["AssumeRolePolicyDocument"])
+            document = world.rename(json.dumps(role["AssumeRolePolicyDocument"]))
             made = iam.create_role(RoleName=role["RoleName"], AssumeRolePolicyDocument=document)["Role"]
             world.ids[role["Arn"]] = made["Arn"]
             roles[role["RoleName"]] = role
@@ -216,18 +316,18 @@ def _identity(world: AwsWorld, bundle: Path) -> None:
 
 def _instances(world: AwsWorld, bundle: Path) -> None:
     ec2 = world.client("ec2")
-    image = ec2.describe_images()["Images"][0]["ImageId"]
     for reservation in _read(bundle, "ec2/describe-instances").get("Reservations", []):
         for instance in reservation["Instances"]:
             made = ec2.run_instances(
-                ImageId=image,
+                ImageId=IMAGE,
                 MinCount=1,
                 MaxCount=1,
-                InstanceType=instance["InstanceType"],
+                InstanceType=instance.get("InstanceType", "m5.large"),
                 SubnetId=world.ids[instance["SubnetId"]],
                 PrivateIpAddress=instance["PrivateIpAddress"],
                 SecurityGroupIds=[world.ids[g["GroupId"]] for g in instance["SecurityGroups"]],
-                MetadataOptions={k: instance["MetadataOptions"][k] for k in ("HttpTokens", "HttpPutResponseHopLimit")},
+                MetadataOptions=instance["MetadataOptions"],
+                TagSpecifications=[{"ResourceType": "instance", "Tags": _tags(instance)}],
             )["Instances"][0]["InstanceId"]
             world.ids[instance["InstanceId"]] = made
     associations = _read(bundle, "ec2/describe-iam-instance-profile-associations")
@@ -238,11 +338,22 @@ def _instances(world: AwsWorld, bundle: Path) -> None:
         )
 
 
+def _tags(instance: dict[str, Any]) -> list[dict[str, str]]:
+    """The tags; nobody but AWS itself may set those that begin with aws:."""
+    return [{**t, "Key": t["Key"].removeprefix("aws:")} for t in instance.get("Tags") or []] or [
+        {"Key": "Name", "Value": "node"}
+    ]
+
+
 def _file_systems(world: AwsWorld, bundle: Path) -> None:
     efs = world.client("efs")
     for system in _read(bundle, "efs/describe-file-systems").get("FileSystems", []):
-        made = efs.create_file_system(CreationToken=system["CreationToken"], Encrypted=system["Encrypted"])
         old = system["FileSystemId"]
+        token = system.get("CreationToken", old)
+        backup = _read(bundle, f"efs/describe-backup-policy/FileSystemId={old}").get("BackupPolicy", {})
+        made = efs.create_file_system(
+            CreationToken=token, Encrypted=system["Encrypted"], Backup=backup.get("Status") == "ENABLED"
+        )
         world.ids[old] = made["FileSystemId"]
         for target in _read(bundle, f"efs/describe-mount-targets/FileSystemId={old}").get("MountTargets", []):
             groups = _read(bundle, f"efs/describe-mount-target-security-groups/MountTargetId={target['MountTargetId']}")

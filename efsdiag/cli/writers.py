@@ -51,6 +51,7 @@ def open_writer(
     from efsdiag.world.aws import AwsSource
     from efsdiag.world.kube_http import Cluster
     from efsdiag.world.lease import Locked, locked
+    from efsdiag.world.live import LiveSource
     from efsdiag.world.writer import Writer
 
     options = who.over(live)
@@ -69,7 +70,9 @@ def open_writer(
         timeout_s=options.request_timeout,
         attempts=1,
     )
-    writer = Writer(plan, consent, cluster, aws, read, undoing=undoing)
+    # What a change of the plan has made is not yet in the answers from before it.
+    now = read.fresh if isinstance(read, LiveSource) else read
+    writer = Writer(plan, consent, cluster, aws, now, undoing=undoing)
     try:
         with locked(cluster, plan.digest, datetime.now(UTC)):
             yield writer

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Lookup, Proposal, Risk, Write
+from efsdiag.evidence.cures import MOST_PROFILES
 from efsdiag.model import Finding, Ref
 from efsdiag.operations import read_of
 from efsdiag.semantics.objects import instance_name
@@ -16,6 +17,8 @@ from efsdiag.writes import json_of, write_of
 
 DRIVER_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEFSCSIDriverPolicy"
 CLIENT_POLICY = "arn:aws:iam::aws:policy/AmazonElasticFileSystemClientReadWriteAccess"
+OWN_NAME = "efsdiag-efs-csi-driver"
+"""The role and the profile that are made where the account has none."""
 EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -31,6 +34,53 @@ def associate_instance_profile(
     query = read_of("ec2:DescribeIamInstanceProfileAssociations", **{"Filter.instance-id": instance})
     own = f"IamInstanceProfileAssociations[?IamInstanceProfile.Arn=='{profile['Arn']}'].AssociationId | [0]"
     return (
+        Change(
+            write_of("ec2:AssociateIamInstanceProfile", InstanceId=instance, IamInstanceProfile={"Name": name}),
+            f"associate instance {instance_name(controller_instance)} with the instance profile {name}",
+            Ref("Instance", instance),
+            undo=write_of("ec2:DisassociateIamInstanceProfile", AssociationId=Lookup(query, own)),
+        ),
+    )
+
+
+def create_instance_profile(
+    cause: Finding,
+    controller_instance: dict[str, Any],
+    usable_profiles: tuple[dict[str, Any], ...],
+    profile_names: tuple[str, ...],
+) -> Proposal:
+    if controller_instance.get("IamInstanceProfile"):
+        return Declined(f"instance {instance_name(controller_instance)} says that it has a profile, which stays")
+    if len(profile_names) > MOST_PROFILES:
+        return Declined(f"the account has {len(profile_names)} instance profiles, and they are not looked through")
+    if usable_profiles:
+        names = ", ".join(sorted(str(p["InstanceProfileName"]) for p in usable_profiles))
+        return Declined(f"the account has a profile for it already ({names})")
+    name, instance = OWN_NAME, str(controller_instance["InstanceId"])
+    trust = {"Version": "2012-10-17", "Statement": [EC2]}
+    profile = {"InstanceProfileName": name}
+    query = read_of("ec2:DescribeIamInstanceProfileAssociations", **{"Filter.instance-id": instance})
+    own = f"IamInstanceProfileAssociations[?ends_with(IamInstanceProfile.Arn, '/{name}')].AssociationId | [0]"
+    return (
+        Change(
+            write_of("iam:CreateRole", RoleName=name, AssumeRolePolicyDocument=json_of(trust)),
+            f"create the role {name}, which EC2 can take",
+            Ref("Role", name),
+            undo=write_of("iam:DeleteRole", RoleName=name),
+        ),
+        _attachment(name, DRIVER_POLICY),
+        Change(
+            write_of("iam:CreateInstanceProfile", **profile),
+            f"create the instance profile {name}",
+            Ref("InstanceProfile", name),
+            undo=write_of("iam:DeleteInstanceProfile", **profile),
+        ),
+        Change(
+            write_of("iam:AddRoleToInstanceProfile", **profile, RoleName=name),
+            f"add the role {name} to the instance profile {name}",
+            Ref("InstanceProfile", name),
+            undo=write_of("iam:RemoveRoleFromInstanceProfile", **profile, RoleName=name),
+        ),
         Change(
             write_of("ec2:AssociateIamInstanceProfile", InstanceId=instance, IamInstanceProfile={"Name": name}),
             f"associate instance {instance_name(controller_instance)} with the instance profile {name}",
@@ -105,12 +155,15 @@ def trust_ec2(cause: Finding, controller_profile: dict[str, Any]) -> Proposal:
 def _attached(role: Role, policy: str) -> Proposal:
     if any(name == policy.rpartition("/")[2] for name, _ in role.policies):
         return Declined(f"the role {role.name} has {policy.rpartition('/')[2]} already")
+    return (_attachment(role.name, policy),)
 
+
+def _attachment(role: str, policy: str) -> Change:
     def write(operation: str) -> Write:
-        return write_of(f"iam:{operation}", RoleName=role.name, PolicyArn=policy)
+        return write_of(f"iam:{operation}", RoleName=role, PolicyArn=policy)
 
-    words = f"attach {policy.rpartition('/')[2]} to the role {role.name}"
-    return (Change(write("AttachRolePolicy"), words, Ref("Role", role.name), undo=write("DetachRolePolicy")),)
+    words = f"attach {policy.rpartition('/')[2]} to the role {role}"
+    return Change(write("AttachRolePolicy"), words, Ref("Role", role), undo=write("DetachRolePolicy"))
 
 
 def _metadata(instance: dict[str, Any], words: str, option: str, wanted: Any, was: Any) -> Change:

@@ -108,4 +108,6 @@ def _write(given: Mapping[str, Any]) -> Write:
 def _value(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {"read", "parameters", "path"}:
         return Lookup(read_of(value["read"], **value["parameters"]), value["path"])
-    return value
+    if isinstance(value, dict):
+        return {k: _value(v) for k, v in value.items()}
+    return [_value(v) for v in value] if isinstance(value, list) else value

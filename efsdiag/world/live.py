@@ -61,6 +61,10 @@ class LiveSource:
                 kept.set_exception(error)
         return kept.result()
 
+    def fresh(self, query: Query) -> Answer:
+        """The answer as it is now, also where it was another one before. Errors: Unreadable."""
+        return self._ask(query)
+
     def account(self) -> str | None:
         """The account's id; None where AWS was not asked, or does not say."""
         try:

@@ -21,6 +21,7 @@ from efsdiag.changes import (
     Write,
     WriteFailed,
     verify_consent,
+    with_lookups,
 )
 from efsdiag.model import Source, Unreadable
 from efsdiag.world.aws import AwsSource
@@ -56,7 +57,8 @@ class Writer:
         """A dry run where there is one: all of Kubernetes, and the EC2 operations that have DryRun."""
         self._verify(write)
         if write.operation.startswith("kube:"):
-            self._kube(write, dry=True)
+            if self._is_known(write):
+                self._kube(write, dry=True)
             return
         client, operation = self._client(write)
         model = client.meta.service_model.operation_model(operation)
@@ -88,11 +90,27 @@ class Writer:
 
     def _parameters(self, write: Write) -> dict[str, Any]:
         """The parameters with what is looked up. Errors: WriteFailed where there is nothing to be found."""
-        found = {k: self._looked_up(v) if isinstance(v, Lookup) else v for k, v in write.parameters.items()}
-        for name, value in found.items():
-            if value is None:
-                raise WriteFailed(Trouble.GONE, f"{write.operation}: there is no {name} left")
+        found: dict[str, Any] = {}
+        for name, given in write.parameters.items():
+
+            def look(lookup: Lookup, name: str = name) -> Any:
+                value = self._looked_up(lookup)
+                if value is None:
+                    raise WriteFailed(Trouble.GONE, f"{write.operation}: there is no {name} left")
+                return value
+
+            found[name] = with_lookups(given, look)
         return found
+
+    def _is_known(self, write: Write) -> bool:
+        """Whether all that is looked up for the write is there, and not yet to be made by a change before it."""
+        try:
+            self._parameters(write)
+        except WriteFailed as failure:
+            if failure.trouble is Trouble.GONE and write.operation.startswith("kube:create"):
+                return False
+            raise
+        return True
 
     def _looked_up(self, lookup: Lookup) -> Any:
         import jmespath
@@ -143,7 +161,7 @@ class Writer:
         query = f"?fieldManager={FIELD_MANAGER}{'&dryRun=All' if dry else ''}"
         path = _path(write, WRITES[write.operation])
         if verb == "create":
-            reply = self._send("POST", path + query, given["object"], "application/json")
+            reply = self._send("POST", path + query, self._parameters(write)["object"], "application/json")
         elif verb == "patch":
             reply = self._send("PATCH", path + query, given["patch"], "application/json-patch+json")
         else:

@@ -104,7 +104,10 @@ def _merged_list(old: list[Any], patch: list[Any], field: str) -> list[Any]:
 def _apply(document: dict[str, Any], operation: dict[str, Any]) -> None:
     kind, path = operation["op"], _steps(operation["path"])
     if kind == "test":
-        if _at(document, path) != operation["value"]:
+        # As github.com/evanphx/json-patch has it, a member that is missing equals null where its holder is there.
+        holder = _at(document, path[:-1])
+        found = holder.get(path[-1]) if isinstance(holder, dict) else _at(document, path)
+        if found != operation["value"]:
             raise ValueError("the value is another")
     elif kind in ("move", "copy"):
         source = _steps(operation["from"])

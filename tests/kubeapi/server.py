@@ -16,6 +16,7 @@ from .record import Request
 from .resources import Discovery
 from .rules import Fault
 from .service import Service
+from .store import item_to_object
 from .wire import Server
 
 
@@ -129,6 +130,12 @@ class KubeApi:
         """The object as it is kept now; None where there is none."""
         found = self._service.store.get(self._service.discovery.named(resource), namespace, name)
         return found.value if found else None
+
+    def objects(self, resource: str, namespace: str = "") -> list[dict[str, Any]]:
+        """All objects of the resource as they are kept now, in every namespace where none is given."""
+        kind = self._service.discovery.named(resource)
+        items = self._service.store.page(kind, namespace).items
+        return [json.loads(item_to_object(kind, item)) for item in items]
 
     def add_log(self, namespace: str, pod: str, container: str, text: str, *, previous: bool = False) -> None:
         """Keeps what a container wrote, in its present run or in the one before."""

@@ -1,0 +1,237 @@
+"""Every remedy on a broken world: planned, agreed to, carried out, looked at again, and taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from remedylab import RemedyLab, lab_of_world
+from worlds.base import healthy
+from worlds.fault import load
+from worlds.world import World
+
+from efsdiag.remedy_rules import load_remedies
+
+FAULTS = {f.name: f for f in load()}
+Prepare = Callable[[World], None]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One broken world for one remedy."""
+
+    fault: str
+    mode: str
+    prepare: Prepare | None = None
+    """What the world has besides the fault."""
+    also: bool = False
+    """It mends what is wrong but not the cause."""
+    binds: bool = False
+    """What it writes is what the binder writes too, and is not compared."""
+
+    def world(self) -> World:
+        world = FAULTS[self.fault].world() if self.fault else healthy()
+        if self.prepare:
+            self.prepare(world)
+        return world
+
+
+def limited_plugin(world: World) -> None:
+    limits = {"limits": {"memory": "64Mi"}}
+    world.daemonset["spec"]["template"]["spec"]["containers"][0]["resources"] = limits
+    for pod in world.driver_pods("efs-csi-node"):
+        pod["spec"]["containers"][0]["resources"] = limits
+
+
+def reserved_volume(world: World) -> None:
+    reference = {"kind": "PersistentVolumeClaim", "namespace": world.namespace, "name": "prometheus-server"}
+    world.volume["spec"]["claimRef"] = reference
+
+
+def two_defaults(world: World) -> None:
+    mark = {"storageclass.kubernetes.io/is-default-class": "true"}
+    own = world.get("storageclasses", "efs-sc")
+    own["metadata"]["annotations"] = dict(mark)
+    other = {**own, "metadata": {**own["metadata"], "name": "gp2", "uid": world.ids.uid(), "annotations": dict(mark)}}
+    world.all("storageclasses").append({**other, "provisioner": "ebs.csi.aws.com", "parameters": {"type": "gp2"}})
+
+
+def controllers_on_one_node(world: World) -> None:
+    for pod in world.driver_pods("efs-csi-controller"):
+        pod["spec"]["nodeName"] = world.node["metadata"]["name"]
+
+
+def deleting_class(world: World) -> None:
+    world.volume["metadata"].setdefault("annotations", {})["pv.kubernetes.io/provisioned-by"] = "efs.csi.aws.com"
+    world.volume["spec"]["persistentVolumeReclaimPolicy"] = "Delete"
+
+
+def no_usable_profile(world: World) -> None:
+    world.aws["iam/list-instance-profiles"] = {"InstanceProfiles": []}
+
+
+def another_usable_profile(world: World) -> None:
+    arn = f"arn:aws:iam::{world.account}:instance-profile/spare"
+    role = world.aws[f"iam/get-role/RoleName={world.node_role}"]["Role"]
+    profiles = world.aws["iam/list-instance-profiles"]["InstanceProfiles"]
+    profiles.append({"InstanceProfileName": "spare", "Arn": arn, "Roles": [role]})
+
+
+ROUNDS = {
+    "raise-volume-capacity": Round(
+        "pvc.capacity-exceeds-pv:volume_is_smaller_than_the_claim", "pvc.capacity-exceeds-pv"
+    ),
+    "add-access-modes": Round("pvc.access-mode-mismatch:volume_lacks_the_access_mode", "pvc.access-mode-mismatch"),
+    "set-volume-class": Round("pvc.storageclass-mismatch:volume_has_another_class", "pvc.storageclass-mismatch"),
+    "label-volume": Round("pvc.selector-mismatch:claim_selects_a_label_that_the_volume_lacks", "pvc.selector-mismatch"),
+    "free-released-volume": Round("pv.released:volume_still_refers_to_the_deleted_claim", "pv.released", binds=True),
+    "retain-volume": Round("", "pv.reclaim-delete", deleting_class, also=True),
+    "sign-in-to-mount": Round(
+        "efs.policy-requires-iam:policy_admits_the_nodes_role_and_the_mount_is_anonymous", "efs.policy-requires-iam"
+    ),
+    "drop-invalid-mount-options": Round("mount.option-invalid:volume_asks_for_nfs_3", "mount.option-invalid"),
+    "mount-for-writing": Round("mount.read-only:volume_has_the_option_ro-3.14", "mount.read-only"),
+    "create-storage-class": Round(
+        "storageclass.not-found:claim_names_a_class_that_does_not_exist-dynamic", "storageclass.not-found"
+    ),
+    "mark-default-class": Round(
+        "storageclass.no-default:claim_names_no_class_and_none_is_default-dynamic", "storageclass.no-default"
+    ),
+    "unmark-default-classes": Round(
+        "pvc.capacity-exceeds-pv:volume_is_smaller_than_the_claim",
+        "storageclass.multiple-default",
+        two_defaults,
+        also=True,
+    ),
+    "mount-existing-claim": Round("pod.pvc-not-found:pod_names_a_claim_with_a_typo", "pod.pvc-not-found"),
+    "create-claim": Round("pod.pvc-not-found:claim_was_never_made", "pod.pvc-not-found", reserved_volume),
+    "raise-quota": Round("pod.quota-exceeded:quota_is_used_up", "pod.quota-exceeded"),
+    "uncordon-node": Round("pod.node-unschedulable:workers_are_cordoned", "pod.node-unschedulable"),
+    "tolerate-taint": Round("pod.untolerated-taint:all_workers_are_dedicated", "pod.untolerated-taint"),
+    "create-driver-object": Round("csi.driver-object-missing:driver_object_was_deleted", "csi.driver-object-missing"),
+    "let-node-plugin-stand-on-all-nodes": Round(
+        "csi.node-daemonset-not-on-node:daemonset_does_not_tolerate_the_node", "csi.node-daemonset-not-on-node"
+    ),
+    "raise-node-plugin-memory": Round(
+        "csi.node-plugin-oom:node_plugin_is_killed_for_its_memory", "csi.node-plugin-oom", limited_plugin
+    ),
+    "spread-controller": Round("", "csi.controller-replicas-colocated", controllers_on_one_node, also=True),
+    "restart-controller": Round(
+        "iam.irsa-pod-not-restarted:controller_is_older_than_the_annotation-dynamic-eks-v1.33.4",
+        "iam.irsa-pod-not-restarted",
+    ),
+    "run-as-ordinary-user": Round(
+        "container.run-as-non-root-uid0:chart_runs_as_root_against_its_rule", "container.run-as-non-root-uid0"
+    ),
+    "end-old-pod-first": Round(
+        "helm.rolling-update-overlap:rolling_update_starts_the_new_pod_first", "helm.rolling-update-overlap"
+    ),
+    "put-data-on-volume": Round(
+        "prometheus.tsdb-path-off-volume:data_path_is_beside_the_mount", "prometheus.tsdb-path-off-volume"
+    ),
+    "raise-memory-limit": Round("prometheus.oom-killed:memory_limit_is_too_low", "prometheus.oom-killed"),
+    "give-start-more-time": Round(
+        "prometheus.startup-probe-killed:liveness_probe_kills_the_replay", "prometheus.startup-probe-killed"
+    ),
+    "stop-changing-owners": Round(
+        "grafana.init-chown-denied:grafanas_chown_is_refused-dynamic", "grafana.init-chown-denied"
+    ),
+    "run-as-owner": Round(
+        "permission.data-dir-not-writable:data_directory_belongs_to_another_user-directories",
+        "permission.data-dir-not-writable",
+    ),
+    "mount-as-owner": Round(
+        "permission.data-dir-not-writable:data_directory_belongs_to_another_user-directories",
+        "permission.data-dir-not-writable",
+    ),
+    "allow-nfs-in-network-acls": Round("network.nacl:network_acl_denies_nfs", "network.nacl"),
+    "allow-nfs-from-nodes": Round(
+        "network.mount-target-sg-ingress:mount_target_admits_udp_only", "network.mount-target-sg-ingress"
+    ),
+    "let-nfs-out-of-nodes": Round("network.node-sg-egress:nodes_may_only_speak_https", "network.node-sg-egress"),
+    "switch-on-vpc-dns-support": Round(
+        "network.vpc-dns-support-disabled:vpc_answers_no_dns", "network.vpc-dns-support-disabled"
+    ),
+    "switch-on-vpc-dns-hostnames": Round(
+        "network.vpc-dns-hostnames-disabled:vpc_gives_no_host_names", "network.vpc-dns-hostnames-disabled"
+    ),
+    "create-mount-target": Round("network.no-mount-target:file_system_has_no_mount_target", "network.no-mount-target"),
+    "associate-instance-profile": Round(
+        "iam.instance-profile-not-associated:no_instance_has_a_profile-dynamic", "iam.instance-profile-not-associated"
+    ),
+    "create-instance-profile": Round(
+        "iam.instance-profile-not-associated:no_instance_has_a_profile-dynamic",
+        "iam.instance-profile-not-associated",
+        no_usable_profile,
+    ),
+    "add-role-to-profile": Round(
+        "iam.instance-profile-without-role:profile_holds_no_role-dynamic",
+        "iam.instance-profile-without-role",
+        another_usable_profile,
+    ),
+    "attach-driver-policy": Round(
+        "iam.role-without-policy:role_has_no_policy_for_efs-dynamic", "iam.role-without-policy"
+    ),
+    "attach-client-policy": Round("iam.client-mount-missing:role_may_not_mount", "iam.client-mount-missing"),
+    "raise-hop-limit": Round("iam.imds-hop-limit:metadata_answers_one_hop_far-dynamic", "iam.imds-hop-limit"),
+    "switch-on-metadata": Round("iam.imds-disabled:metadata_is_switched_off-dynamic", "iam.imds-disabled"),
+    "trust-ec2": Round("iam.trust-policy-not-ec2:role_trusts_lambda_only-dynamic", "iam.trust-policy-not-ec2"),
+    "register-oidc-provider": Round(
+        "iam.irsa-oidc-provider-missing:account_has_no_oidc_provider-dynamic-eks-v1.33.4",
+        "iam.irsa-oidc-provider-missing",
+    ),
+    "trust-service-account": Round(
+        "iam.irsa-trust-mismatch:role_trusts_another_service_account-dynamic-eks-v1.33.4", "iam.irsa-trust-mismatch"
+    ),
+    "give-service-account-a-role": Round(
+        "iam.irsa-annotation-missing:service_account_names_no_role-dynamic-eks-v1.33.4", "iam.irsa-annotation-missing"
+    ),
+}
+WITHOUT = {
+    "switch-on-backups": "moto has no PutBackupPolicy",
+    "associate-pod-identity": "moto has no Pod Identity associations",
+    "allow-nfs-over-ipv6": "moto's mount targets have no IPv6 addresses",
+}
+"""Remedies without a round, and why."""
+
+
+def test_every_remedy_has_a_round_or_a_reason() -> None:
+    assert set(ROUNDS) | set(WITHOUT) == set(load_remedies())
+    assert not set(ROUNDS) & set(WITHOUT)
+
+
+@pytest.mark.parametrize("remedy", ROUNDS)
+def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: Path) -> None:
+    told = ROUNDS[remedy]
+    with lab_of_world(told.world(), tmp_path) as lab:
+        before = lab.declared()
+        plan = lab.plan("--remedy", remedy, *(("--also", told.mode) if told.also else ()))
+        chosen = [o for o in plan["chosen"] if o["remedy"] == remedy]
+        assert [o["mode"] for o in chosen] == [told.mode], lab.printed
+        assert lab.declared() == before
+        assert lab.apply(plan["digest"]) == 0, lab.printed
+        assert f"worked: {chosen[0]['check']}" in lab.printed
+        assert_rehearsed(lab)
+        assert (lab.declared() == before) is told.binds
+        assert told.mode not in lab.causes()
+        assert lab.undo(plan["digest"]) == 0, lab.printed
+        assert_taken_back(lab, before, [c for o in plan["chosen"] for c in o["changes"]])
+
+
+def assert_rehearsed(lab: RemedyLab) -> None:
+    """The API server was asked beforehand about each change of Kubernetes that depends on no change before it."""
+    asked = [r for r in lab.kube.mutations if not r.resource.startswith("leases")]
+    rehearsed = {(r.verb, r.resource, str(r.body)) for r in asked if r.dry_run}
+    made = {(r.verb, r.resource, str(r.body)) for r in asked if not r.dry_run and "::fsap-" not in str(r.body)}
+    assert made <= rehearsed
+
+
+def assert_taken_back(lab: RemedyLab, before: dict[str, Any], changes: list[dict[str, Any]]) -> None:
+    """The world is as before, but for the volumes that the driver made meanwhile, and what says why it has no undo."""
+    assert all(change["undo"] or change["residue"] for change in changes)
+    provisioned = f"persistentvolumes//{lab.example.volume['metadata']['name']}"
+    after = {k: v for k, v in lab.declared().items() if k in before or k != provisioned}
+    assert after == before
