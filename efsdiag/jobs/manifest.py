@@ -141,7 +141,7 @@ def _mounting(inside: Inside, mount: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _running_as(who: Credentials) -> dict[str, Any]:
-    """The process's ids. fsGroup is one of the groups here, since as fsGroup it could make the kubelet change owners."""
+    """The process's ids. fsGroup is one of the groups here: as fsGroup it could make the kubelet change owners."""
     return {
         "runAsUser": who.uid,
         "runAsGroup": who.gid,

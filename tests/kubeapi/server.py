@@ -130,6 +130,13 @@ class KubeApi:
         found = self._service.store.get(self._service.discovery.named(resource), namespace, name)
         return found.value if found else None
 
+    def objects(self, resource: str) -> list[dict[str, Any]]:
+        """All objects of the resource as they are kept now, in the order of their keys."""
+        asked = self._service.discovery.named(resource)
+        items = [json.loads(item)["metadata"] for item in self._service.store.page(asked, "").items]
+        kept = [self._service.store.get(asked, m.get("namespace", ""), m["name"]) for m in items]
+        return [stored.value for stored in kept if stored]
+
     def add_log(self, namespace: str, pod: str, container: str, text: str, *, previous: bool = False) -> None:
         """Keeps what a container wrote, in its present run or in the one before."""
         self._service.logs.add(Log(namespace, pod, container, text, previous))
