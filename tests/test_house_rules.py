@@ -77,6 +77,7 @@ MAY_IMPORT = {
     "investigate": {"diagnose", "gather", "judge", "model", "rules", "subjects"},
     "changes": {"model"},
     "writes": {"changes", "model"},
+    "listing": {"semantics"},
     "jobs": {"changes", "model", "operations", "semantics", "writes"},
     "remedies": {"changes", "evidence", "jobs", "model", "operations", "remedies", "semantics", "writes"},
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
