@@ -102,6 +102,9 @@ MANAGED = {"app.kubernetes.io/managed-by": "efsdiag"}
 LISTING = "volume-listing"
 """Component of a Job whose log ends with a listing of the volume that its instance label stands for."""
 
+REACHING = "node-reach"
+"""Component of a Job whose log ends with what a node gets from the file system of a volume."""
+
 
 def own_labels(component: str, about: str) -> dict[str, str]:
     """Labels of a Job of efsdiag and of its pod. `about` may be longer than a label, so it stands there as a hash."""

@@ -18,9 +18,10 @@ from efsdiag.changes import Write
 from efsdiag.operations import read_of
 from efsdiag.semantics.claims import Claim
 from efsdiag.semantics.containers import DataPath
+from efsdiag.semantics.hops import NFS_PORT
 from efsdiag.semantics.posix import Credentials
 from efsdiag.semantics.statuses import Container
-from efsdiag.writes import LISTING, own_labels, own_uid, write_of
+from efsdiag.writes import LISTING, REACHING, own_labels, own_uid, write_of
 
 CONTAINER = "efsdiag"
 MOUNTED_AT = "/volume"
@@ -29,8 +30,6 @@ LASTS_S = 60
 KEPT_S = 300
 """After so long a Job that has ended is taken away by the cluster, where efsdiag itself did not do it."""
 SMALL = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "200m", "memory": "64Mi"}}
-REACHING = "node-reach"
-"""Component of a Job that asks the network of a node."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,8 @@ def look_job(place: Place, inside: Inside, who: Credentials) -> dict[str, Any]:
     # With a subPath the kubelet goes to that directory itself, for this Job as for the pod.
     mount = {"name": "data", "mountPath": f"{MOUNTED_AT}{start}".rstrip("/"), "readOnly": True}
     mount |= {"subPath": inside.sub_path} if inside.sub_path else {}
-    metadata = place.pod["metadata"]
-    owner = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
     spec = _spec(place, given, _mounting(inside, mount), _running_as(who))
-    return _job("look", place, own_labels(LISTING, inside.volume), spec, [owner])
+    return _job("look", place, own_labels(LISTING, inside.volume), spec, [_owner(place)])
 
 
 def mend_job(place: Place, inside: Inside, states: Iterable[State], verb: str) -> dict[str, Any]:
@@ -108,13 +105,14 @@ def mend_job(place: Place, inside: Inside, states: Iterable[State], verb: str) -
     return _job(verb, place, own_labels(LISTING, inside.volume), spec, [])
 
 
-def reach_job(place: Place, name: str, addresses: Iterable[str], about: str) -> dict[str, Any]:
-    """A Job that resolves a name and opens connections to addresses, from the network of the pod's node."""
-    given = [script("reach"), "reach", name, *addresses]
+def reach_job(place: Place, volume: str, name: str, addresses: Iterable[str]) -> dict[str, Any]:
+    """A Job that resolves a name and opens TCP 2049 to addresses (or the name), from the network of the pod's node."""
+    node = str(place.pod["spec"]["nodeName"])
+    given = [script("reach"), "reach", volume, node, name, str(NFS_PORT), *addresses]
     spec = _spec(place, given, {}, _running_as(Credentials(65534, 65534)))
     # dnsPolicy Default is the node's own resolver, which mount.efs asks.
     spec |= {"hostNetwork": True, "dnsPolicy": "Default"}
-    return _job("reach", place, own_labels(REACHING, about), spec, [])
+    return _job("reach", place, own_labels(REACHING, f"{node}/{volume}"), spec, [_owner(place)])
 
 
 def creation(job: Mapping[str, Any]) -> Write:
@@ -195,6 +193,12 @@ def _job(
             "template": {"metadata": {"labels": dict(labels)}, "spec": dict(spec)},
         },
     }
+
+
+def _owner(place: Place) -> dict[str, Any]:
+    """The pod as an owner: where it is deleted, so is the Job."""
+    metadata = place.pod["metadata"]
+    return {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "uid": metadata["uid"]}
 
 
 def _free(name: str, taken: Collection[str]) -> str:

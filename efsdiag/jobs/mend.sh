@@ -29,8 +29,8 @@ state() { # PATH: its owner and mode; fails for what is not there, or where a li
 make() { # PATH STATE
     now=$(state "$1")
     if [ "${now%:*}" != "${2%:*}" ]; then chown -h "${2%:*}" "$root$1" || return 1; fi
-    # A change of owner takes the set-id bits away, so the mode comes last.
-    if [ "$(state "$1")" != "$2" ]; then chmod "${2##*:}" "$root$1" || return 1; fi
+    # A change of owner takes the set-id bits away, so the mode comes last. Only five digits take them from a directory.
+    if [ "$(state "$1")" != "$2" ]; then chmod "0${2##*:}" "$root$1" || return 1; fi
     [ "$(state "$1")" = "$2" ]
 }
 

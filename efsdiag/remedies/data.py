@@ -33,12 +33,14 @@ def let_process_through(
     data_volume: dict[str, Any],
     data_access: DataAccess,
     actor: Actor,
-    volume_listing: Listing,
     probe_image: str,
+    volume_listing: Any = UNREAD,
     through_access_point: str | None = None,
     client_rights: Any = UNREAD,
     own_job_names: Any = UNREAD,
 ) -> Proposal:
+    if not isinstance(volume_listing, Listing):
+        return Declined(LOOK)
     who, root = actor.credentials, "/" + data_directory.sub_path
     above = [volume_listing.entries.get(p) for p in components(data_directory.on_volume, root)[:-1]]
     closed = [e for e in above if e and e.is_directory and not may(who, e, "x", capable=actor.capable)]
@@ -59,12 +61,14 @@ def give_data_directory(
     data_volume: dict[str, Any],
     data_access: DataAccess,
     actor: Actor,
-    volume_listing: Listing,
     probe_image: str,
+    volume_listing: Any = UNREAD,
     through_access_point: str | None = None,
     client_rights: Any = UNREAD,
     own_job_names: Any = UNREAD,
 ) -> Proposal:
+    if not isinstance(volume_listing, Listing):
+        return Declined(LOOK)
     entry = volume_listing.entries.get(data_directory.on_volume)
     if entry is None:
         return Declined(f"{data_directory.on_volume} is not in the listing, so its owner is not known; {LOOK}")

@@ -15,7 +15,7 @@ VALID_FOR = timedelta(hours=1)
 """A plan that is older is made again."""
 
 
-LOOKS = {"look-inside-the-volume": "data-owned"}
+LOOKS = {"look-inside-the-volume": "data-owned", "ask-from-the-node": "nfs-answers"}
 """Remedy for not knowing → the check that cannot be decided without it."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from efsdiag.model import Answer, Query, Source, Unreadable
 from efsdiag.operations import read_of
-from efsdiag.writes import LISTING, own_labels
+from efsdiag.writes import LISTING, REACHING, own_labels
 
 VOLUME_GRANT = "a listing of the volume: --probe, or in a bundle as volumes/<pv>.json"
 
@@ -17,17 +17,31 @@ def listing(source: Source, query: Query) -> Answer:
 
     Errors: Unreadable where there is none.
     """
-    name = query.get("persistentVolume")
+    labels = own_labels(LISTING, query.get("persistentVolume"))
+    return _newest(source, query, labels, "entries", ("nobody has looked inside the volume", VOLUME_GRANT))
+
+
+def reach(source: Source, query: Query) -> Answer:
+    """What the newest Job on the node got from the volume's file system. Errors: Unreadable where there is none."""
+    labels = own_labels(REACHING, f"{query.get('node')}/{query.get('persistentVolume')}")
+    return _newest(source, query, labels, "targets", ("nobody has asked from the node", "a probe: --probe"))
+
+
+def _newest(
+    source: Source, query: Query, labels: dict[str, str], member: str, otherwise: tuple[str, str]
+) -> dict[str, Any]:
+    """The newest document that a Job with these labels printed about the query's volume."""
+    name, (why, grant) = query.get("persistentVolume"), otherwise
     try:
         volume = source(read_of("kube:get persistentvolumes", name=name))
         claim = ((volume or {}).get("spec") or {}).get("claimRef") or {}
-        for pod in _ended_well(source, str(claim.get("namespace") or ""), own_labels(LISTING, name)):
+        for pod in _ended_well(source, str(claim.get("namespace") or ""), labels):
             found = _last_document(source, pod)
-            if found.get("persistentVolume") == name and isinstance(found.get("entries"), list):
+            if found.get("persistentVolume") == name and isinstance(found.get(member), list):
                 return found
     except Unreadable as refusal:
-        raise Unreadable(query, f"nobody has looked inside the volume, or {refusal.why}", refusal.grant) from refusal
-    raise Unreadable(query, "nobody has looked inside the volume", VOLUME_GRANT)
+        raise Unreadable(query, f"{why}, or {refusal.why}", refusal.grant) from refusal
+    raise Unreadable(query, why, grant)
 
 
 def _ended_well(source: Source, namespace: str, labels: dict[str, str]) -> list[dict[str, Any]]:

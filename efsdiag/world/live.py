@@ -13,7 +13,7 @@ from typing import Any
 from efsdiag.model import Answer, Query, Unreadable
 from efsdiag.operations import read_of
 from efsdiag.world.aws import AwsSource
-from efsdiag.world.job_logs import listing
+from efsdiag.world.job_logs import listing, reach
 from efsdiag.world.kube import KubeSource
 
 REGION_LABEL = "topology.kubernetes.io/region"
@@ -84,7 +84,7 @@ class LiveSource:
         if query.operation.startswith("kube:"):
             return self.kube(query)
         if query.operation.startswith("volume:"):
-            return listing(self, query)
+            return (reach if query.operation == "volume:reach" else listing)(self, query)
         self.find_region()
         return self.aws(query)
 
