@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -150,6 +150,8 @@ class Choices:
     """Modes that are wrong but not the cause, and are to be mended too."""
     likely: bool = False
     """Whether causes that are likely only are mended too."""
+    probe_image: str = ""
+    """Image of the Jobs that look into a volume or mend it, in the place of the pod's own."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,8 @@ class Plan:
     """(mode, remedy, why) of remedies that have nothing to propose; the remedy is "" where there is none."""
     choices: Choices = Choices()
     live: bool = True
+    looks: tuple[Option, ...] = ()
+    """How it was looked where nobody can look without a write, and how it is looked again before it is carried out."""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -174,6 +178,11 @@ class Plan:
         for option in self.chosen:
             found += [c for c in option.changes if c not in found]
         return tuple(found)
+
+    @property
+    def look_plan(self) -> Plan:
+        """The plan of the looks alone. A yes to a plan is a yes to the looks that it begins with."""
+        return replace(self, chosen=self.looks, looks=(), alternatives=(), declined=())
 
     @property
     def digest(self) -> str:
@@ -186,6 +195,8 @@ class Plan:
             "chosen": [[o.mode, o.remedy] for o in self.chosen],
             "changes": [{**c.as_json(), "words": ""} for c in self.changes],
         }
+        if self.looks:
+            agreed["looks"] = self.look_plan.digest
         text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -166,7 +166,10 @@ _AWS = [
     Read("eks:ListPodIdentityAssociations", "eks:ListPodIdentityAssociations", ("clusterName",)),
 ]
 
-_VOLUME = [Read("volume:entries", "a consented probe of the volume's directories", ("persistentVolume",))]
+_VOLUME = [
+    Read("volume:entries", "a consented probe of the volume's directories", ("persistentVolume",)),
+    Read("volume:reach", "a consented probe from the node's network", ("node", "persistentVolume")),
+]
 
 READS: dict[str, Read] = {read.operation: read for read in (*_KUBE, *_AWS, *_VOLUME)}
 """Every read by its name."""

@@ -2,7 +2,7 @@
 
 A remedy stands under its name in the file of its area, with these keys:
 
-    mends      ids of the modes that it cures
+    mends      ids of the modes that it cures; none for a look where nobody looked
     does       what it does, as a phrase that goes on "it …"
     costs      what it costs or opens besides
     settles_s  seconds until the check that failed can pass
@@ -25,6 +25,9 @@ from efsdiag.yaml_files import Entry, RuleError, entries, nearest
 KEYS: Mapping[str, type | tuple[type, ...]] = {"mends": list, "does": str, "costs": str, "settles_s": (int, float)}
 CAUSE = "cause"
 """The parameter in which a remedy gets the finding that it is to cure; the others name evidence."""
+PROBE_IMAGE = "probe_image"
+"""The parameter in which a remedy that runs a Job gets the image that was asked for, or ""."""
+GIVEN = (CAUSE, PROBE_IMAGE, "subject", "now")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def verify_remedies(remedies: Mapping[str, Remedy], rulebook: Rulebook) -> None:
                     "rule-unknown-mode", remedy.where, f"{remedy.id} mends {mode}", nearest(mode, rulebook.modes)
                 )
         for name, _ in parameters_of(remedy.propose):
-            if name != CAUSE and name not in rulebook.evidence and name not in ("subject", "now"):
+            if name not in rulebook.evidence and name not in GIVEN:
                 raise RuleError(
                     "evidence-unknown", remedy.where, f"{remedy.id} asks for {name}", nearest(name, rulebook.evidence)
                 )

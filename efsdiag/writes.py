@@ -5,6 +5,7 @@ A `Write` is made by `write_of` alone, so a name that is not here cannot be writ
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -99,6 +100,18 @@ namespace, and `patch` (JSON Patch, RFC 6902), `object` (a manifest), or `uid` (
 
 MANAGED = {"app.kubernetes.io/managed-by": "efsdiag"}
 """Labels of everything that efsdiag creates in a cluster; what lacks them it never deletes."""
+
+LISTING = "volume-listing"
+"""Component of a Job whose log ends with a listing of the volume that its instance label stands for."""
+
+REACHING = "node-reach"
+"""Component of a Job whose log ends with what a node gets from the file system of a volume."""
+
+
+def own_labels(component: str, about: str) -> dict[str, str]:
+    """Labels of a Job of efsdiag and of its pod. `about` may be longer than a label, so it stands there as a hash."""
+    instance = hashlib.sha256(about.encode()).hexdigest()[:16]
+    return {**MANAGED, "app.kubernetes.io/component": component, "app.kubernetes.io/instance": instance}
 
 
 def write_of(operation: str, **parameters: Any) -> Write:

@@ -8,6 +8,7 @@ from typing import Any
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.driver import plugin_container
+from efsdiag.semantics.instances import region_of
 from efsdiag.semantics.objects import ref_of
 
 DNS_NAME = re.compile(r"fs-[0-9a-f]+\.efs\.([a-z0-9-]+)\.amazonaws\.com")
@@ -54,6 +55,4 @@ def _region_of(instance: Any) -> str | Unread:
     """The region of an instance, from its zone: "us-east-1" of "us-east-1a"; "" where it is not known."""
     if isinstance(instance, Unread):
         return instance
-    zone = str(((instance or {}).get("Placement") or {}).get("AvailabilityZone", ""))
-    found = re.match(r"[a-z]{2}(-[a-z]+)+-\d+", zone)
-    return found[0] if found else ""
+    return region_of(instance or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
@@ -77,9 +78,16 @@ def _by_address(efs_volumes: tuple[EfsVolume, ...]) -> bool:
     return bool(efs_volumes) and all("mounttargetip" in v.attributes for v in efs_volumes)
 
 
-def name_resolves(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None) -> Verdict:
+def name_resolves(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None, node_reach: Any = UNREAD) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
+    asked = _asked(efs_volumes, node_reach, lambda found: found.get("resolves"))
+    for volume, found in asked.get(False, []):
+        says = f"{found['name']} does not resolve on node {found['node']}, as a probe from there found: {found['said']}"
+        return failed("mount.dns-unresolved", says, Ref("FileSystem", volume.file_system), str(found["said"]))
+    if True in asked and len(asked[True]) == len(efs_volumes):
+        found = asked[True][0][1]
+        return passed(f"{found['name']} resolves on node {found['node']}, as a probe from there found")
     if heard is None:
         return waiting("nobody tried")
     failing = heard.of("mount.dns-unresolved")
@@ -102,9 +110,33 @@ def _only_deadline(heard: Heard) -> bool:
     )
 
 
-def nfs_answers(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None) -> Verdict:
+def _asked(
+    efs_volumes: tuple[EfsVolume, ...], node_reach: Any, answer: Callable[[dict[str, Any]], bool | None]
+) -> dict[bool | None, list[tuple[EfsVolume, dict[str, Any]]]]:
+    """What a probe from the node found, by its answer; empty where there was none."""
+    found: dict[bool | None, list[tuple[EfsVolume, dict[str, Any]]]] = {}
+    for volume in efs_volumes if isinstance(node_reach, dict) else ():
+        told = node_reach[volume.name]
+        found.setdefault(answer(told), []).append((volume, told))
+    return found
+
+
+def _all_answer(found: dict[str, Any]) -> bool | None:
+    answers = {t.get("answers") for t in found["targets"]}
+    return False if False in answers else None if None in answers or not answers else True
+
+
+def nfs_answers(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None, node_reach: Any = UNREAD) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
+    asked = _asked(efs_volumes, node_reach, _all_answer)
+    for volume, found in asked.get(False, []):
+        closed = next(t for t in found["targets"] if t.get("answers") is False)
+        says = f"TCP {found['port']} of {closed['address']} does not answer node {found['node']}: {closed['said']}"
+        return failed("mount.timeout", says, Ref("FileSystem", volume.file_system), str(closed["said"]))
+    if True in asked and len(asked[True]) == len(efs_volumes):
+        found = asked[True][0][1]
+        return passed(f"TCP {found['port']} of {found['targets'][0]['address']} answers node {found['node']}")
     if heard is None:
         return waiting("nobody tried")
     if _answered(heard):

@@ -11,7 +11,7 @@ import click
 from efsdiag.cli.faults import INTERNAL, Fault, internal_fault, report_fault, usage_fault
 from efsdiag.cli.group import program
 from efsdiag.cli.output import NotWritten, asked_format, asked_verbose
-from efsdiag.cli.signals import answered
+from efsdiag.cli.signals import Stopped, answered, interruption
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +32,8 @@ def _run(arguments: list[str], form: str) -> int:
         return returned if isinstance(returned, int) else 0
     except Fault as fault:
         return report_fault(fault, form)
+    except Stopped as stopped:
+        return report_fault(interruption(stopped.number), form)
     except click.ClickException as error:
         return report_fault(usage_fault(error), form)
     except (click.Abort, KeyboardInterrupt):

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from efsdiag.changes import Change, Choices, Consent, ConsentError, Option, Plan, WriteFailed
+from efsdiag.changes import Change, Choices, Consent, ConsentError, Option, Plan, Write, WriteFailed
 from efsdiag.cli import output
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
+from efsdiag.cli.job_ends import await_jobs, jobs_of
 from efsdiag.cli.planning import make_plan, request_for, say, verify_same_place
 from efsdiag.cli.run import Looked, Request, look_of, looked
 from efsdiag.cli.signals import undivided
@@ -54,7 +55,9 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
     if not resumed and datetime.now(UTC) > plan.expires_at:
         raise Fault("plan-expired", f"{file} was good until {plan.expires_at.isoformat()}", AGAIN, CONSENT)
     request = request_for(plan, given)
-    with looked(request) as done:
+    from efsdiag.cli.probing import looking_as_planned
+
+    with looking_as_planned(plan, consent, request, given, again=not resumed) as done:
         verify_same_place(plan, done)
         if not resumed and not _fresh(plan, done):
             say([line("nothing to do: what the plan was made for is well now", "good")], request)
@@ -65,11 +68,14 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
 
 def fix(request: Request, given: Mapping[str, Any]) -> int:
     """Diagnoses, proposes, asks, applies and looks again, until nothing is left that a remedy mends. Errors: Fault."""
+    from efsdiag.cli.probing import looking
+
     code = 0
+    choices = Choices(given["remedies"], given["also"], given["likely"], given["probe_image"])
     for _ in range(MOST_ROUNDS):
-        with looked(request) as done:
+        with looking(request, given, choices) as (done, looks):
             output.write(render(done.report, look_of(request)))
-            plan = make_plan(done, Choices(given["remedies"], given["also"], given["likely"]))
+            plan = make_plan(done, choices, looks)
             if done.found.diagnosis.status is Status.HEALTHY or not plan.changes:
                 return EXIT_CODES[done.found.diagnosis.status]
             say([(), *plan_lines(plan_as_json(plan), output.width()), ()], request)
@@ -102,7 +108,15 @@ def carry(
         say(account_of(journal, outcome), request)
         return FAILED
     journal.end("applied", datetime.now(UTC))
-    return 0
+    most = given.get("settle") or max(o.settles_s for o in plan.chosen)
+    return jobs_ended([c.write for c in plan.changes], done, request, most)
+
+
+def jobs_ended(writes: Sequence[Write | None], done: Looked, request: Request, most_s: float) -> int:
+    """Waits for the Jobs that the writes made; FAILED where one did not come to a good end, and says why."""
+    ends = await_jobs(jobs_of(writes), done.opened.again, most_s)
+    say([line(f"  Job {safe(e.name)} failed: {safe(e.says)}", "bad") for e in ends if not e.well], request)
+    return 0 if all(e.well for e in ends) else FAILED
 
 
 def verify(
@@ -170,7 +184,7 @@ def in_journals(ask: Callable[[Path], _Found]) -> _Found:
 
 def _fresh(plan: Plan, done: Looked) -> bool:
     """Whether fresh evidence gives the same plan; False where there is nothing left to mend. Errors: Fault."""
-    fresh = make_plan(done, plan.choices)
+    fresh = make_plan(done, plan.choices, plan.looks)
     if fresh.digest == plan.digest:
         return True
     if not fresh.changes and all(_worked(option, done.found.diagnosis) for option in plan.chosen):

@@ -14,6 +14,7 @@ COMMANDS = {
     "apply": "efsdiag.cli.apply:apply",
     "undo": "efsdiag.cli.undo:undo",
     "journal": "efsdiag.cli.journal:journal",
+    "probe-path": "efsdiag.cli.probe_path:probe_path",
     "explain": "efsdiag.cli.explain:explain",
     "graph": "efsdiag.cli.graph:graph",
 }
@@ -53,5 +54,5 @@ class LazyGroup(click.Group):
 def program() -> None:
     """Finds why a pod whose data is on Amazon EFS does not run: proven root causes, not a list of symptoms.
 
-    It only reads, but for `apply`, `undo` and `why --fix`: they write what was agreed to, and nothing else.
+    It only reads, but for `apply`, `undo`, --fix and --probe: they write what was agreed to, and nothing else.
     """

@@ -10,6 +10,9 @@ import click
 
 from efsdiag.cli.output import FORMATS
 
+PROBE_OPTIONS = ("probe", "probe_timeout", "approve")
+WRITE_OPTIONS = ("write_context", "write_as", "write_profile", "write_role_arn")
+
 _COMMAND = TypeVar("_COMMAND", bound=Callable[..., Any])
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -57,9 +60,23 @@ def look_options(command: _COMMAND) -> _COMMAND:
 def plan_options(command: _COMMAND) -> _COMMAND:
     """What a plan is to hold."""
     for option in (
+        click.option("--probe-image", default="", metavar="IMAGE", help="Image of Jobs: one with sh and stat."),
         click.option("--likely", is_flag=True, help="Mend causes that are likely only, too."),
         click.option("--also", multiple=True, metavar="MODE", help="Mend this too: wrong, but not the cause."),
         click.option("--remedy", "remedies", multiple=True, metavar="NAME", help="Take this remedy, not the first."),
+    ):
+        command = option(command)
+    return command
+
+
+def probe_options(command: _COMMAND) -> _COMMAND:
+    """A look where nobody can look without a write."""
+    for option in (
+        click.option(
+            "--approve", metavar="DIGEST", default="", help="Digest of the probe's plan: no yes is asked for."
+        ),
+        click.option("--probe-timeout", callback=seconds, metavar="TIME", help="Wait at most so long for a probe."),
+        click.option("--probe", is_flag=True, help="Look inside the volume by a short-lived Job, after a yes to it."),
     ):
         command = option(command)
     return command

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from efsdiag.cli.options import account_options, cluster_options, look_options, plan_options
+from efsdiag.cli.options import (
+    account_options,
+    cluster_options,
+    look_options,
+    plan_options,
+    probe_options,
+    write_options,
+)
 
 EMITS = ("text", "json", "commands", "yaml", "terraform")
 
@@ -22,11 +29,15 @@ EMITS = ("text", "json", "commands", "yaml", "terraform")
 @click.option("-o", "--output", "file", metavar="FILE", help="Write the plan to FILE, for `efsdiag apply`.")
 @click.option("--emit", type=click.Choice(EMITS), default="text", show_default=True, help="What is printed.")
 @plan_options
+@probe_options
+@write_options
 @look_options
 @cluster_options
 @account_options
 def plan(target: tuple[str, ...], **given: Any) -> int:
     """Say what would mend TARGET: the changes with their risk, their undo and their digest. Nothing is changed.
+
+    With --probe the volume is looked into first, by a Job that is agreed to, and is gone at the end.
 
     A plan is carried out by `efsdiag apply`, with a yes to its digest.
     """

@@ -8,10 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from efsdiag.changes import Choices, Plan
+import click
+
+from efsdiag.changes import Choices, Option, Place, Plan
 from efsdiag.cli import output
 from efsdiag.cli.faults import CONSENT, USAGE, Fault
-from efsdiag.cli.run import Looked, Request, look_of, looked
+from efsdiag.cli.options import PROBE_OPTIONS, WRITE_OPTIONS
+from efsdiag.cli.run import Looked, Request, look_of
 from efsdiag.cli.sources import LiveOptions
 from efsdiag.model import Diagnosis
 from efsdiag.remedy_rules import load_remedies
@@ -22,19 +25,24 @@ from efsdiag.report.machine import as_json
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import painted
 from efsdiag.treat.plan_file import plan_as_json
-from efsdiag.treat.planning import ChoiceError, place_of, plan_of
+from efsdiag.treat.planning import ChoiceError, look_plan_of, place_of, plan_of
 
 
 def print_plan(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
     """Prints the plan, writes it to its file, and returns the exit code. Errors: Fault."""
+    from efsdiag.cli.probing import looking
+
     given = dict(given)
     file, emit = given.pop("file"), given.pop("emit")
     if file and Path(file).exists():
         raise Fault("file-exists", f"{file} exists already", "give another name, or remove it first", USAGE)
     choices = choices_of(given)
+    own = {name: given.pop(name) for name in (*PROBE_OPTIONS, *WRITE_OPTIONS)}
     request = Request.of(target, {**given, "form": "terminal", "record": None})
-    with looked(request) as done:
-        plan = make_plan(done, choices)
+    if own["probe"] and request.bundle:
+        raise click.UsageError("--probe is for a live system, without --bundle")
+    with looking(request, {**own, "probe_image": choices.probe_image}, choices) as (done, looks):
+        plan = make_plan(done, choices, looks)
     document = plan_as_json(plan)
     if file:
         _save(file, document)
@@ -48,23 +56,27 @@ def print_plan(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
 
 def choices_of(given: dict[str, Any]) -> Choices:
     """The choices, taken out of click's parameters."""
-    return Choices(given.pop("remedies"), given.pop("also"), given.pop("likely"))
+    return Choices(given.pop("remedies"), given.pop("also"), given.pop("likely"), given.pop("probe_image"))
 
 
-def make_plan(done: Looked, choices: Choices) -> Plan:
-    """The plan for what was found. Errors: Fault."""
-    environment = done.opened.environment()
-    place = place_of(done.source, environment.account, environment.region, environment.context)
+def look_plan(done: Looked, choices: Choices) -> Plan:
+    """The plan of the probes that could tell more than was found."""
+    return look_plan_of(done.found.asked, done.gather(), load_remedies(), _place(done), done.opened.now, choices)
+
+
+def make_plan(done: Looked, choices: Choices, looks: tuple[Option, ...] = ()) -> Plan:
+    """The plan for what was found, where `looks` were made before. Errors: Fault."""
     try:
         return plan_of(
             done.found.diagnosis,
             done.found.asked,
             done.gather(),
             load_remedies(),
-            place,
+            _place(done),
             done.opened.now,
             choices,
             live=done.opened.live,
+            looks=looks,
         )
     except ChoiceError as error:
         raise Fault(error.reference, error.message, error.hint, USAGE) from error
@@ -72,13 +84,17 @@ def make_plan(done: Looked, choices: Choices) -> Plan:
 
 def verify_same_place(plan: Plan, done: Looked) -> None:
     """A plan is for one cluster and one account. Errors: Fault."""
-    environment = done.opened.environment()
-    here = place_of(done.source, environment.account, environment.region, environment.context)
+    here = _place(done)
     for what in ("cluster", "account", "region"):
         wanted, found = getattr(plan.place, what), getattr(here, what)
         if wanted != found:
             message = f"the plan is for {what} {wanted or 'unknown'}; this is {found or 'unknown'}"
             raise Fault("other-place", message, "choose the context, profile and region of the plan", CONSENT)
+
+
+def _place(done: Looked) -> Place:
+    environment = done.opened.environment()
+    return place_of(done.source, environment.account, environment.region, environment.context)
 
 
 def request_for(plan: Plan, given: Mapping[str, Any]) -> Request:

@@ -81,7 +81,7 @@ def run(request: Request) -> int:
     """Prints the report and returns the exit code. Errors: Fault."""
     with looked(request) as done:
         report = done.report
-    output.write(_text(report, request))
+    output.write(text_of(report, request))
     return EXIT_CODES[done.found.diagnosis.status]
 
 
@@ -181,7 +181,8 @@ def look_of(request: Request) -> Look:
     )
 
 
-def _text(report: Mapping[str, Any], request: Request) -> str:
+def text_of(report: Mapping[str, Any], request: Request) -> str:
+    """The report in the form that was asked for."""
     if request.form == "json":
         return as_json(report)
     if request.form == "yaml":

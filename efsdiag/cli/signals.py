@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM: the run ends at once, with one error document where a document was asked for.
 
 A handler that raised would wait for the threads that read; a read may hang for as long as its time-out. So the handler
-says what happened and leaves the process. What must not be left half done runs in `undivided`.
+says what happened and leaves the process. What must not be left half done runs in `undivided`; what has to be cleaned
+up in any case runs in `unwound`, where a signal is raised after all.
 """
 
 from __future__ import annotations
@@ -38,6 +39,32 @@ def answered(form: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+class Stopped(BaseException):
+    """A signal came while something has to be cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+@contextmanager
+def unwound() -> Iterator[None]:
+    """While it lasts, a signal is raised as Stopped in the main thread, so that `finally` is come to."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in _STOPPED}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @contextmanager
 def undivided() -> Iterator[None]:
     """While it lasts, signals wait until it ends."""
@@ -48,9 +75,13 @@ def undivided() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def interruption(number: int) -> faults.Fault:
+    """What ends a run that a signal stopped."""
+    return faults.Fault("interrupted", f"stopped by {signal.Signals(number).name}, before the end", "", 128 + number)
+
+
 def _say(number: int, form: str) -> None:
-    name = signal.Signals(number).name
-    text = faults.text_of(faults.Fault("interrupted", f"stopped by {name}, before the end", "", 128 + number), form)
+    text = faults.text_of(interruption(number), form)
     if form == "terminal":
         os.write(2, f"\n{text}".encode())
     elif not output.BEGUN.is_set():

@@ -53,6 +53,8 @@ class Opened:
     requests: Callable[[], int]
     verify: Callable[[], None]
     """Raises Fault where nothing could be asked at all."""
+    again: Source
+    """Asks the cluster anew what was asked before."""
     closing: AbstractContextManager[Any]
 
 
@@ -82,6 +84,7 @@ def open_bundle(path: str) -> Opened:
         environment=lambda: environment,
         requests=lambda: source.requests,
         verify=lambda: None,
+        again=source,
         closing=source,
     )
 
@@ -122,6 +125,7 @@ def open_live(options: LiveOptions) -> Opened:
         environment=lambda: _live_environment(live, version),
         requests=lambda: live.requests,
         verify=verify,
+        again=kube,
         closing=nullcontext(),
     )
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from efsdiag.changes import Change, Consent, Plan, WriteFailed
-from efsdiag.cli.applying import account_of, asked_consent, in_journals, telling
+from efsdiag.cli.applying import account_of, asked_consent, in_journals, jobs_ended, telling
 from efsdiag.cli.faults import CONSENT, FAILED, Fault
 from efsdiag.cli.planning import request_for, say, verify_same_place
 from efsdiag.cli.run import Request, looked
@@ -18,6 +18,9 @@ from efsdiag.report.text import safe
 from efsdiag.treat.carry_out import undo
 from efsdiag.treat.journal import Journal, find
 from efsdiag.writes import command_of
+
+JOBS_S = 120.0
+"""So long a Job that takes something back may need."""
 
 
 def undo_journal(name: str, given: Mapping[str, Any]) -> int:
@@ -43,7 +46,7 @@ def undo_journal(name: str, given: Mapping[str, Any]) -> int:
         say(account_of(journal, outcome), request)
         return FAILED
     journal.end("undone", datetime.now(UTC))
-    return 0
+    return jobs_ended([c.undo for c in wanted], done, request, JOBS_S)
 
 
 def _show(journal: Journal, changes: Sequence[Change], request: Request) -> None:

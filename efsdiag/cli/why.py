@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from efsdiag.cli.options import (
+    PROBE_OPTIONS,
+    WRITE_OPTIONS,
     account_options,
     cluster_options,
     output_options,
     plan_options,
+    probe_options,
     seconds,
     write_options,
 )
@@ -24,12 +27,10 @@ FIX_OPTIONS = (
     "remedies",
     "also",
     "likely",
-    "write_context",
-    "write_as",
-    "write_profile",
-    "write_role_arn",
 )
 """Parameters that only --fix has a use for."""
+WRITING = ("probe_image", "probe_timeout", "approve", *WRITE_OPTIONS)
+"""Parameters that --fix and --probe have a use for."""
 
 
 @click.command(
@@ -43,6 +44,7 @@ FIX_OPTIONS = (
 @click.option("--fix", is_flag=True, help="Propose what mends it, and carry it out after a typed yes.")
 @click.option("--settle", callback=seconds, metavar="TIME", help="With --fix, wait at most so long for a check.")
 @plan_options
+@probe_options
 @write_options
 @output_options
 @cluster_options
@@ -51,17 +53,25 @@ def why(target: tuple[str, ...], **given: Any) -> int:
     """Find the root cause of why TARGET is not well, and say what was ruled out, and by what.
 
     TARGET is a pod, a deployment, statefulset, daemonset, replicaset or job, or a claim (pvc). It only reads, but for
-    --fix, which writes what was agreed to.
+    --fix and --probe, which write what was agreed to.
     """
     from efsdiag.cli.run import Request, run
 
-    own = {name: given.pop(name) for name in FIX_OPTIONS}
+    own = {name: given.pop(name) for name in {*FIX_OPTIONS, *PROBE_OPTIONS, *WRITING}}
     request: Request = Request.of(target, given)
-    named = [name for name in FIX_OPTIONS if name != "fix" and own[name]]
-    if named and not own["fix"]:
-        raise click.UsageError(f"--{named[0].removesuffix('s').replace('_', '-')} goes with --fix")
+    for names, able in ((FIX_OPTIONS[1:], own["fix"]), (WRITING, own["fix"] or own["probe"])):
+        named = [name for name in names if own[name]]
+        if named and not able:
+            goes = "--fix" if names is not WRITING else "--fix or --probe"
+            raise click.UsageError(f"--{named[0].removesuffix('s').replace('_', '-')} goes with {goes}")
+    if own["probe"] and request.bundle:
+        raise click.UsageError("--probe is for a live system, without --bundle")
     if own["fix"] and (request.bundle or request.record or request.form != "terminal"):
         raise click.UsageError("--fix is for a live system and a terminal, without --bundle, --record and -o")
+    if own["probe"] and not own["fix"]:
+        from efsdiag.cli.probing import run_probed
+
+        return run_probed(request, own)
     if not own["fix"]:
         return run(request)
     from efsdiag.cli.applying import fix

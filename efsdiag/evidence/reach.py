@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from efsdiag.model import UNREAD, Unread
+from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.ends import NodeEnd, TargetEnd, node_end, target_of
 from efsdiag.semantics.hops import Hop
@@ -49,6 +50,22 @@ def other_instances(
     told = [i for a in answers for r in (a or {}).get("Reservations", []) for i in r.get("Instances", [])]
     instances = list({i["InstanceId"]: i for i in told}.values())
     return {name: _only(instances, way) for name, way in sorted(ways.items())}
+
+
+def node_reach(
+    read: Any, pod: dict[str, Any], attempt: Attempt, efs_volumes: tuple[EfsVolume, ...]
+) -> dict[str, dict[str, Any]] | None:
+    """Volume → what a probe from the network of the pod's node got from its file system.
+
+    Absent where the pod is on no node, or its volumes are mounted: then the mount itself has shown it.
+
+    Source:  volume:reach
+    """
+    node = pod["spec"].get("nodeName")
+    if not node or attempt.mounted or not efs_volumes:
+        return None
+    asked = [("volume:reach", {"node": node, "persistentVolume": v.name}) for v in efs_volumes]
+    return {v.name: answer for v, answer in zip(efs_volumes, read.many(asked), strict=True)}
 
 
 def other_groups(

@@ -56,7 +56,7 @@ def _chosen(options: Sequence[Mapping[str, Any]], width: int) -> list[Line]:
     for at, option in enumerate(options, 1):
         made += [(), ((f"{at} of {len(options)}   ", "title"), (option["remedy"], "id"))]
         made += _field("it", option["does"], width)
-        made += _field("for", f"{option['mode']} ({option['check']})", width)
+        made += _field("for", f"{option['mode']} ({option['check']})" if option["mode"] else option["check"], width)
         made += _field("costs", option["costs"], width)
         made += change_lines(option["changes"], width)
     return made
@@ -80,7 +80,7 @@ def _declined(declined: Sequence[Mapping[str, Any]], width: int) -> list[Line]:
         return []
     made: list[Line] = [(), line("NOT PROPOSED", "title")]
     for one in declined:
-        name = f"{one['mode']}, {one['remedy']}" if one["remedy"] else one["mode"]
+        name = ", ".join(part for part in (one["mode"], one["remedy"]) if part)
         first, *more = wrapped(safe(f"{name}: {one['why']}"), width - INDENT)
         made += [line(f"  {first}"), *(line(f"    {part}") for part in more)]
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,3 +42,10 @@ def identities_of(node: dict[str, Any], csi_node: dict[str, Any] | None = None) 
         if name.endswith(".internal"):
             found.append(Identity({"Filter.private-dns-name": name}, f"private DNS name {name}"))
     return found
+
+
+def region_of(instance: Mapping[str, Any]) -> str:
+    """The region of an instance, from its zone: "us-east-1" of "us-east-1a"; "" where it is not known."""
+    zone = str((instance.get("Placement") or {}).get("AvailabilityZone", ""))
+    found = re.match(r"[a-z]{2}(-[a-z]+)+-\d+", zone)
+    return found[0] if found else ""

@@ -133,6 +133,11 @@ def lacking(
     return "".join(p for p in letters if p in wanted and not may(credentials, entry, p, **options))
 
 
+def granting(credentials: Credentials, entry: Entry, wanted: str) -> int:
+    """The entry's mode with the bits of `wanted` ("rwx") set in the one class that decides for the credentials."""
+    return entry.mode | sum(_BITS[letter] for letter in wanted) << _class_shift(credentials, entry)
+
+
 def squashed(credentials: Credentials) -> Credentials:
     """The credentials as a server with root squash sees them: every id 0 becomes nobody's."""
     uid, gid = credentials.uid or NOBODY, credentials.gid or NOBODY
@@ -154,7 +159,7 @@ def first_unsearchable(
     container never passes the directories above it.
     """
     options = {"root_squash": root_squash, "capable": capable}
-    for parent in _components(path, root)[:-1]:
+    for parent in components(path, root)[:-1]:
         entry = entries.get(parent)
         if entry is not None and entry.is_directory and not may(credentials, entry, "x", **options):
             return entry
@@ -182,7 +187,7 @@ def access_to(
     """
     options = {"root_squash": root_squash, "capable": capable}
     leaf, parent = normal_path(path), None
-    for component in _components(path, root):
+    for component in components(path, root):
         if parent is not None and not parent.is_directory:
             return Access(leaf, parent.path, "not-a-directory", parent, False, False)
         if parent is not None and not may(credentials, parent, "x", **options):
@@ -235,7 +240,7 @@ def _not_there(leaf: str, component: str, parent: Entry | None, writable: bool |
     return Access(leaf, parent.path, "not-writable", parent, False, False)
 
 
-def _components(path: str, root: str) -> list[str]:
+def components(path: str, root: str) -> list[str]:
     """Every directory from `root` to `path`, both included: ("/a/b", "/") is ["/", "/a", "/a/b"]."""
     leaf, top = normal_path(path), normal_path(root)
     if not _is_within(leaf, top):

@@ -31,6 +31,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
         "digest": plan.digest,
         "chosen": [_with_commands(option) for option in plan.chosen],
         "alternatives": [_with_commands(option) for option in plan.alternatives],
+        "looks": [_with_commands(option) for option in plan.looks],
         "choices": {k: list(v) if isinstance(v, tuple) else v for k, v in vars(plan.choices).items()},
         "declined": [{"mode": m, "remedy": r, "why": w} for m, r, w in plan.declined],
     }
@@ -64,8 +65,9 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         tuple(_option(o) for o in document["chosen"]),
         tuple(_option(o) for o in document["alternatives"]),
         tuple((d["mode"], d["remedy"], d["why"]) for d in document["declined"]),
-        Choices(tuple(chose["remedies"]), tuple(chose["also"]), bool(chose["likely"])),
+        Choices(tuple(chose["remedies"]), tuple(chose["also"]), bool(chose["likely"]), chose["probe_image"]),
         bool(document["live"]),
+        tuple(_option(o) for o in document["looks"]),
     )
 
 

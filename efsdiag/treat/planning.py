@@ -15,6 +15,10 @@ VALID_FOR = timedelta(hours=1)
 """A plan that is older is made again."""
 
 
+LOOKS = {"look-inside-the-volume": "data-owned", "ask-from-the-node": "nfs-answers"}
+"""Remedy for not knowing → the check that cannot be decided without it."""
+
+
 class ChoiceError(Exception):
     """A choice that this plan cannot have: reference, message, hint."""
 
@@ -45,8 +49,9 @@ def plan_of(
     choices: Choices,
     *,
     live: bool = True,
+    looks: tuple[Option, ...] = (),
 ) -> Plan:
-    """The plan for what was found.
+    """The plan for what was found, where `looks` were made before.
 
     An irreversible option is shown among the alternatives and never chosen. Errors: ChoiceError.
     """
@@ -59,14 +64,37 @@ def plan_of(
             why = "the cause is likely, not confirmed; look first, or ask for it with --likely"
             declined.append((finding.mode, "", why))
             continue
-        options, refused = _options(check, finding, gather, remedies)
+        options, refused = _options(check, finding, gather, remedies, choices.probe_image)
         declined += refused
         best = _best(options, choices.remedies)
         chosen += [best] if best else []
         alternatives += [option for option in options if option is not best]
         if not options and not refused:
             declined.append((finding.mode, "", "there is no remedy that efsdiag can carry out; see what mends it"))
-    return Plan(target, place, now, now + VALID_FOR, tuple(chosen), tuple(alternatives), tuple(declined), choices, live)
+    until = now + VALID_FOR
+    return Plan(target, place, now, until, tuple(chosen), tuple(alternatives), tuple(declined), choices, live, looks)
+
+
+def look_plan_of(
+    target: Subject,
+    gather: Gather,
+    remedies: Mapping[str, Remedy],
+    place: Place,
+    now: datetime,
+    choices: Choices,
+) -> Plan:
+    """The plan for looking where nobody can look without a write: short-lived Jobs."""
+    options: list[Option] = []
+    declined: list[tuple[str, str, str]] = []
+    for name, check in LOOKS.items():
+        remedy = remedies[name]
+        proposal = gather.call(remedy.propose, probe_image=choices.probe_image)
+        if isinstance(proposal, Declined | Missing):
+            declined.append(("", name, proposal.why))
+        else:
+            on = proposal[0].on
+            options.append(Option("", check, on, name, remedy.does, remedy.costs, remedy.settles_s, tuple(proposal)))
+    return Plan(target, place, now, now + VALID_FOR, tuple(options), (), tuple(declined), choices)
 
 
 def _verify(choices: Choices, remedies: Mapping[str, Remedy], diagnosis: Diagnosis) -> None:
@@ -98,7 +126,7 @@ def _of_cause(cause: Cause) -> tuple[str, Finding, bool]:
 
 
 def _options(
-    check: str, finding: Finding, gather: Gather, remedies: Mapping[str, Remedy]
+    check: str, finding: Finding, gather: Gather, remedies: Mapping[str, Remedy], probe_image: str
 ) -> tuple[list[Option], list[tuple[str, str, str]]]:
     """The options for a finding, the least risky first, and the remedies that have none, with the reason."""
     options: list[Option] = []
@@ -106,7 +134,7 @@ def _options(
     for remedy in remedies.values():
         if finding.mode not in remedy.mends:
             continue
-        proposal = gather.call(remedy.propose, cause=finding)
+        proposal = gather.call(remedy.propose, cause=finding, probe_image=probe_image)
         if isinstance(proposal, Declined | Missing):
             refused.append((finding.mode, remedy.id, proposal.why))
         elif proposal:

@@ -129,6 +129,8 @@ class BundleSource:
         """What the files say."""
         if query.operation.startswith("kube:"):
             return self._kube(query)
+        if query.operation == "volume:reach":
+            raise Unreadable(query, "nobody has asked from the node", "a probe: --probe, on the live system")
         if query.operation.startswith("volume:"):
             return self._volume(query)
         return self._aws(query)

@@ -13,11 +13,11 @@ from typing import Any
 from efsdiag.model import Answer, Query, Unreadable
 from efsdiag.operations import read_of
 from efsdiag.world.aws import AwsSource
+from efsdiag.world.job_logs import listing, reach
 from efsdiag.world.kube import KubeSource
 
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
-VOLUME_GRANT = "a listing of the volume, in a bundle as volumes/<pv>.json"
 
 # ap-northeast-2, us-gov-west-1; zones continue with a letter (ap-northeast-2a) or with a place (us-west-2-lax-1a).
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
@@ -88,7 +88,7 @@ class LiveSource:
         if query.operation.startswith("kube:"):
             return self.kube(query)
         if query.operation.startswith("volume:"):
-            raise Unreadable(query, "nobody has looked inside the volume", VOLUME_GRANT)
+            return (reach if query.operation == "volume:reach" else listing)(self, query)
         self.find_region()
         return self.aws(query)
 

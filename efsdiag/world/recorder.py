@@ -143,6 +143,8 @@ def _evidence_files(recorded: Iterable[Recorded]) -> dict[str, bytes]:
             files[aws_file(entry.query)] = _json(_aws_document(entry))
         elif entry.outcome is not Outcome.ANSWERED:
             continue
+        elif entry.query.operation == "volume:reach":
+            continue  # it has no file of its own, and stands in the list of reads
         elif kind == "volume":
             files[volume_file(entry.query.get("persistentVolume"))] = _json(entry.answer)
         elif entry.query.operation.startswith("kube:log "):

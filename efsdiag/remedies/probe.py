@@ -1,0 +1,72 @@
+"""The remedies for not knowing: short-lived Jobs that look where nobody else can, and change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from efsdiag.changes import Change, Declined, Proposal
+from efsdiag.jobs.manifest import Inside, Place, creation, deletion, look_job, reach_job
+from efsdiag.model import UNREAD, Ref
+from efsdiag.semantics.attempt import Attempt
+from efsdiag.semantics.claims import Claim, EfsVolume
+from efsdiag.semantics.containers import DataPath
+from efsdiag.semantics.ends import node_end, target_of
+from efsdiag.semantics.hops import NFS_PORT
+from efsdiag.semantics.instances import region_of
+from efsdiag.semantics.posix import Credentials
+from efsdiag.semantics.statuses import Container
+
+
+def look_inside_the_volume(
+    pod: dict[str, Any],
+    main_container: Container,
+    attempt: Attempt,
+    data_directory: DataPath,
+    data_claim: Claim,
+    data_volume: dict[str, Any],
+    process_credentials: tuple[Credentials | None, str],
+    probe_image: str,
+    own_job_names: Any = UNREAD,
+) -> Proposal:
+    who, why = process_credentials
+    if not attempt.mounted:
+        return Declined("the pod's volumes are not mounted yet, and a Job that mounts them would wait as the pod does")
+    if who is None:
+        return Declined(f"as whom to look is not known: {why}")
+    if "$(" in data_directory.on_volume or (data_directory.sub_path and not attempt.ran):
+        return Declined("which directory of the volume the pod mounts is not known, or was not made yet")
+    inside = Inside.of(data_directory, data_claim, data_volume)
+    job = look_job(Place.beside(pod, main_container, probe_image, own_job_names), inside, who)
+    words = f"run a Job that looks at the way to {inside.path} on volume {inside.volume}, as {who}, and changes nothing"
+    return (Change(creation(job), words, Ref("PersistentVolume", inside.volume), undo=deletion(job)),)
+
+
+def ask_from_the_node(
+    pod: dict[str, Any],
+    main_container: Container,
+    attempt: Attempt,
+    efs_volumes: tuple[EfsVolume, ...],
+    probe_image: str,
+    node_instance: Any = UNREAD,
+    mount_targets: Any = UNREAD,
+    own_job_names: Any = UNREAD,
+) -> Proposal:
+    node = str(pod["spec"].get("nodeName") or "")
+    if attempt.mounted:
+        return Declined("the pod's volumes are mounted, so its node has reached the file system")
+    if not node or not efs_volumes:
+        return Declined("the pod is on no node yet, or mounts no EFS volume")
+    instance = node_instance if isinstance(node_instance, dict) else {}
+    region = region_of(instance)
+    if not region:
+        return Declined(f"the region of node {node}, and so the name of the file system, is not known")
+    place, found = Place.beside(pod, main_container, probe_image, own_job_names), []
+    for volume in efs_volumes:
+        name = f"{volume.file_system}.efs.{region}.amazonaws.com"
+        known = (mount_targets or {}).get(volume.file_system) or []
+        target = target_of(volume, node_end(instance), known, {})
+        addresses = [target.ip] if target and target.ip else []
+        job = reach_job(place, volume.name, name, addresses)
+        words = f"run a Job on node {node} that resolves {name} and opens TCP {NFS_PORT} to {(addresses or [name])[0]}"
+        found.append(Change(creation(job), words, Ref("FileSystem", volume.file_system), undo=deletion(job)))
+    return tuple(found)
