@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -12,6 +13,7 @@ from efsdiag.changes import Consent, Plan
 from efsdiag.cli.faults import CONSENT, Fault
 from efsdiag.cli.sources import LiveOptions, fault_of
 from efsdiag.model import Source
+from efsdiag.report.text import safe
 from efsdiag.world.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -71,7 +73,11 @@ def open_writer(
     )
     writer = Writer(plan, consent, cluster, aws, read, undoing=undoing)
     try:
-        with locked(cluster, plan.digest, datetime.now(UTC)):
+        with locked(cluster, plan.digest, datetime.now(UTC), _lock_stays):
             yield writer
     except Locked as error:
         raise Fault("another-fix-runs", str(error), "wait until it has ended", CONSENT) from error
+
+
+def _lock_stays(why: str) -> None:
+    print(f"the lock could not be released: {safe(why)}", file=sys.stderr)
