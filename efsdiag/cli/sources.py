@@ -43,6 +43,8 @@ class Opened:
     """A source with what the run has to know about it."""
 
     source: Source
+    again: Source
+    """The same source, with answers of this moment."""
     namespace: str
     """The default one."""
     now: datetime
@@ -74,6 +76,7 @@ def open_bundle(path: str) -> Opened:
     )
     return Opened(
         source=source,
+        again=source,
         namespace="default",
         # A bundle in which nothing has a time was made at no time; the run's clock would make each report another one.
         now=parsed(source.captured_at) or datetime.fromtimestamp(0, UTC),
@@ -115,6 +118,7 @@ def open_live(options: LiveOptions) -> Opened:
 
     return Opened(
         source=live,
+        again=live.again,
         namespace=kube.namespace,
         now=datetime.now(UTC),
         workers=LIVE_WORKERS,

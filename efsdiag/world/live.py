@@ -61,6 +61,10 @@ class LiveSource:
                 kept.set_exception(error)
         return kept.result()
 
+    def again(self, query: Query) -> Answer:
+        """The answer as it is now, whatever was answered before: for what is looked up between two writes."""
+        return self._ask(query)
+
     def account(self) -> str | None:
         """The account's id; None where AWS was not asked, or does not say."""
         try:
