@@ -134,13 +134,16 @@ def command_of(write: Write) -> str:
 def _kubectl(write: Write) -> str:
     verb, _, resource = write.operation.removeprefix("kube:").partition(" ")
     given = write.parameters
-    scope = f" -n {given['namespace']}" if given.get("namespace") else ""
+    scope = f" -n {shlex.quote(given['namespace'])}" if given.get("namespace") else ""
     if verb == "create":
         return f"printf %s {_manifest(given['object'])} | kubectl{scope} create -f -"
     if verb == "delete":
-        return f"kubectl{scope} delete {resource} {given['name']}"
+        # By name and label: as efsdiag itself, it leaves alone what efsdiag did not make.
+        label = ",".join(f"{key}={value}" for key, value in MANAGED.items())
+        name = shlex.quote(f"metadata.name={given['name']}")
+        return f"kubectl{scope} delete {resource} -l {label} --field-selector {name}"
     patch = json.dumps(given["patch"], separators=(",", ":"))
-    return f"kubectl{scope} patch {resource} {given['name']} --type=json -p {shlex.quote(patch)}"
+    return f"kubectl{scope} patch {resource} {shlex.quote(given['name'])} --type=json -p {shlex.quote(patch)}"
 
 
 def _manifest(thing: Any) -> str:
@@ -188,7 +191,7 @@ def _looked_up(lookup: Lookup) -> str:
     for name, value in lookup.query.parameters:
         values = [value] if isinstance(value, str) else list(value)
         if name.startswith("Filter."):
-            words += ["--filters", f"Name={name.removeprefix('Filter.')},Values={','.join(values)}"]
+            words += ["--filters", shlex.quote(f"Name={name.removeprefix('Filter.')},Values={','.join(values)}")]
         else:
             words += [f"--{dashed(name)}", *map(shlex.quote, values)]
     return " ".join([*words, "--output", "text", "--query", shlex.quote(lookup.path)])

@@ -7,21 +7,34 @@ objects beside it renames those. Every request that reaches the server is kept.
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_plus
+
+# moto would make hundreds of images in every region; it runs instances from any image.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 import boto3
+import botocore.session
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.server import ThreadedMotoServer
+
+from efsdiag.operations import READS
+from efsdiag.writes import WRITES
+
+# A line for each request would bury what a failed test has to say.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 MANAGED_POLICIES = ("AmazonEFSCSIDriverPolicy", "AmazonElasticFileSystemClientReadWriteAccess")
 """Those of AWS's own policies that a remedy attaches; to have moto load all of them takes seconds."""
@@ -39,8 +52,38 @@ CREDENTIALS = {
 }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One request: the operation in AWS's spelling, who asks, what was sent, and whether it is a rehearsal."""
+
+    operation: str
+    agent: str
+    text: str
+    """Path, query and body, decoded."""
+    dry_run: bool
+
+    @property
+    def mutates(self) -> bool:
+        return not self.dry_run and self.operation not in READING
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What the server does in the place of answering: an error of AWS, or a cut connection after the work was done."""
+
+    code: str = ""
+    status: int = 400
+    cut: bool = False
+
+
+READING = {operation.partition(":")[2] for operation in READS} | {"AssumeRole"}
+EC2 = {operation.partition(":")[2] for operation in WRITES if operation.startswith("ec2:")}
+WATCHERS: list[Callable[[Asked], None]] = []
+"""Each is told every request that reaches any world of this process."""
+
+
 @cache
-def _session(region: str) -> boto3.Session:
+def session_in(region: str) -> boto3.Session:
     """One for all worlds: it reads the API models of AWS once."""
     return boto3.Session("testing", "testing", "testing", region_name=region)
 
@@ -56,6 +99,30 @@ def _long_hex(random: MotoRandom, length: int = 8) -> str:
     return "".join(random.choice("0123456789abcdef") for _ in range(17 if length == 8 else length))
 
 
+@cache
+def _paths() -> list[tuple[str, re.Pattern[str], str]]:
+    """(method, path, operation) of EFS and EKS, whose requests do not name their operation."""
+    session = botocore.session.get_session()
+    found = []
+    for service in ("efs", "eks"):
+        model = session.get_service_model(service)
+        for name in model.operation_names:
+            http = model.operation_model(name).http
+            path = re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(http["requestUri"].partition("?")[0]))
+            found.append((http["method"], re.compile(path + "/?"), name))
+    return found
+
+
+def asked_of(environ: dict[str, Any], body: bytes) -> Asked:
+    """What a WSGI request asks for."""
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    form = parse_qs(body.decode("latin-1"))
+    named = [name for m, pattern, name in _paths() if m == method and pattern.fullmatch(path)]
+    operation = form["Action"][0] if "Action" in form else next(iter(named), f"{method} {path}")
+    text = unquote_plus(f"{path}?{environ.get('QUERY_STRING', '')} {body.decode('utf-8', 'replace')}")
+    return Asked(operation, environ.get("HTTP_USER_AGENT", ""), text, form.get("DryRun") == ["true"])
+
+
 @dataclass
 class AwsWorld:
     """One account in one region, on loopback."""
@@ -65,6 +132,10 @@ class AwsWorld:
     ids: dict[str, str] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     """The operations that were asked for, in order: "DescribeInstances", "GET /2015-02-01/mount-targets"."""
+    asked: list[Asked] = field(default_factory=list)
+    """The same requests, in full."""
+    meddle: Callable[[Asked], Trouble | None] = lambda _: None
+    """Decides for each request what goes wrong with it."""
     _server: Any = None
     _clients: dict[str, Any] = field(default_factory=dict)
     _ids: Any = field(default_factory=lambda: patch.object(MotoRandom, "get_random_hex", _long_hex))
@@ -95,7 +166,7 @@ class AwsWorld:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = _session(self.region).client(service, endpoint_url=self.url)
+            self._clients[service] = session_in(self.region).client(service, endpoint_url=self.url)
         return self._clients[service]
 
     def rename(self, text: str) -> str:
@@ -114,11 +185,23 @@ class AwsWorld:
             action = form.get("Action")
             path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             self.requests.append(action[0] if action else path)
+            self.asked.append(asked_of(environ, body))
+            for watch in WATCHERS:
+                watch(self.asked[-1])
+            trouble = self.meddle(self.asked[-1])
+            if trouble and trouble.code:
+                start(f"{trouble.status} Trouble", [("Content-Type", "text/xml"), ("x-amzn-ErrorType", trouble.code)])
+                return [_error(trouble.code, self.asked[-1].operation, bool(action))]
             if form.get("DryRun") == ["true"]:
                 # moto carries out some operations all the same.
                 start("412 Precondition Failed", [("Content-Type", "text/xml")])
                 return [WOULD_SUCCEED]
-            return app(environ, start)
+            answer = app(environ, start)
+            if trouble and trouble.cut:
+                b"".join(answer)
+                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                return []
+            return answer
 
         return listen
 
@@ -126,6 +209,17 @@ class AwsWorld:
         import urllib.request
 
         urllib.request.urlopen(urllib.request.Request(self.url + path, method=method)).read()
+
+
+def _error(code: str, operation: str, query: bool) -> bytes:
+    """An error as EC2 and IAM (`query`) or EFS word it."""
+    says = f"{code} for {operation}"
+    if not query:
+        return json.dumps({"ErrorCode": code, "Message": says}).encode()
+    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{says}</Message></Error>"
+    inner = f"<Errors>{error}</Errors>" if operation in EC2 else error
+    name = "Response" if operation in EC2 else "ErrorResponse"
+    return f"<{name}>{inner}<RequestId>r</RequestId></{name}>".encode()
 
 
 class _Body:

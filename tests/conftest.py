@@ -10,6 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import awsworld
+import consents
+import kubeapi.record
 import pytest
 from hypothesis import settings
 
@@ -22,6 +25,9 @@ from efsdiag.world.bundle import BundleSource
 # Machines are shared and slow: no example fails for the time it takes, and every run tries the same ones.
 settings.register_profile("efsdiag", deadline=None, derandomize=True)
 settings.load_profile("efsdiag")
+
+kubeapi.record.WATCHERS.append(consents.watch_kube)
+awsworld.WATCHERS.append(consents.watch_aws)
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -95,6 +101,15 @@ def run_efsdiag(arguments: list[str]) -> tuple[int, str, str]:
 def situation():
     """`situation("nfs-port-closed")`."""
     return lambda name: Situation(FIXTURES / name)
+
+
+@pytest.fixture(autouse=True)
+def no_write_without_consent():
+    """Fails a test in which efsdiag wrote, to any server of the tests, what no consent of the test was for."""
+    consents.AGREED.clear()
+    consents.OFFENCES.clear()
+    yield
+    assert consents.OFFENCES == []
 
 
 @pytest.fixture(autouse=True)

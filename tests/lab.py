@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import subprocess
@@ -11,9 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import consents
 from awsworld import AwsWorld, build
+from conftest import run_efsdiag
 from kubeapi import KubeApi
+
+from efsdiag.treat.journal import journals
+from efsdiag.treat.plan_file import PlanError, read_plan
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -40,16 +48,42 @@ class Lab:
         return done.returncode, json.loads(done.stdout)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """`efsdiag` with these arguments, on the lab's cluster and account."""
-        command = [sys.executable, "-m", "efsdiag", *arguments]
-        if arguments[0] not in ("journal", "explain", "graph"):
-            command += ["--kubeconfig", str(self.kube.kubeconfig(self.folder))]
+        """`efsdiag` with these arguments, on the lab's cluster and account, in this process."""
+        words = self.words(*arguments)
+        with mock.patch.dict(os.environ, {**self.environment, **environment}, clear=True):
+            code, out, err = run_efsdiag(words)
+        return subprocess.CompletedProcess(words, code, out, err)
+
+    def start(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+        """The same as a process of its own, to be killed or talked to."""
+        command = [sys.executable, "-m", "efsdiag", *self.words(*arguments)]
+        given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        return subprocess.Popen(command, env=self.environment, text=True, **given)
+
+    def words(self, *arguments: str) -> list[str]:
+        """The arguments with the lab's cluster; a digest that is among them is the test's consent."""
+        self._agree(arguments)
+        live = arguments[0] not in ("journal", "explain", "graph")
+        return [*arguments, *(["--kubeconfig", str(self.kube.kubeconfig(self.folder))] if live else [])]
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    @property
+    def environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        kept = {"EFSDIAG_JOURNAL": str(self.folder / "journal")}
-        env = {**clean, **self.aws.environment, **kept, **environment}
-        return subprocess.run(
-            command, capture_output=True, text=True, env=env, timeout=120, check=False, stdin=subprocess.DEVNULL
-        )
+        return {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal)}
+
+    def _agree(self, arguments: tuple[str, ...]) -> None:
+        digest = dict(itertools.pairwise(arguments)).get("--approve")
+        known = [journal.plan for journal in journals(self.journal)] if arguments[0] == "undo" else []
+        if arguments[0] == "apply":
+            with contextlib.suppress(PlanError):
+                known = [read_plan(Path(arguments[1]))]
+        for plan in known:
+            if plan.digest == digest:
+                consents.agree(plan)
 
     @property
     def target(self) -> tuple[str, str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
 from efsdiag.report.text import safe
 from efsdiag.treat.carry_out import Outcome, carry_out, rehearse
-from efsdiag.treat.journal import Journal, JournalError, Step, begin, home, unfinished_for
+from efsdiag.treat.journal import Journal, JournalError, Step, alone, begin, home, unfinished_for
 from efsdiag.treat.plan_file import PlanError, plan_as_json, read_plan
 
 AGAIN = "make the plan again with efsdiag plan, and read it again"
@@ -37,6 +38,19 @@ SAID = {
     Step.THERE: "there already, and not by this plan",
     Step.UNDONE: "taken back",
 }
+BECAME = {
+    Step.LEFT: "not made",
+    Step.BEGUN: "sent, and nobody knows whether it was made",
+    Step.DONE: "made",
+    Step.THERE: "there already",
+    Step.FAILED: "failed",
+    Step.UNDOING: "not known to be taken back",
+    Step.UNDONE: "taken back",
+}
+NOTHING_TO_DO: Line = line("nothing to do: what the plan was made for is well now", "good")
+WITHOUT_TERMINAL = (
+    "make a plan with efsdiag plan TARGET -o FILE, and agree to it with efsdiag apply FILE --approve DIGEST"
+)
 _Found = TypeVar("_Found")
 
 
@@ -51,79 +65,93 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
         what = "the approval is for another plan" if consent.digest else "the plan is not approved"
         hint = f"read it, and agree to it with --approve {plan.digest}"
         raise Fault("consent-missing", f"{what}; the digest of {file} is {plan.digest}", hint, CONSENT)
-    resumed = in_journals(lambda folder: unfinished_for(folder, plan.digest))
-    if not resumed and datetime.now(UTC) > plan.expires_at:
-        raise Fault("plan-expired", f"{file} was good until {plan.expires_at.isoformat()}", AGAIN, CONSENT)
-    request = request_for(plan, given)
     from efsdiag.cli.probing import looking_as_planned
 
-    with looking_as_planned(plan, consent, request, given, again=not resumed) as done:
-        verify_same_place(plan, done)
-        if not resumed and not _fresh(plan, done):
-            say([line("nothing to do: what the plan was made for is well now", "good")], request)
-            return 0
-        code = carry(plan, consent, done, request, given, resumed)
-    return code or verify(plan.chosen, request, given.get("settle"))[0]
+    request = request_for(plan, given)
+    with no_other_fix():
+        resumed = in_journals(lambda folder: unfinished_for(folder, plan.digest))
+        if datetime.now(UTC) > plan.expires_at:
+            undo = f"efsdiag undo {resumed.id} takes back what it began; or " if resumed else ""
+            message = f"{file} was good until {plan.expires_at.isoformat()}"
+            raise Fault("plan-expired", message, f"{undo}{AGAIN}", CONSENT)
+        with looking_as_planned(plan, consent, request, given, again=not resumed) as done:
+            verify_same_place(plan, done)
+            if not resumed and not _fresh(plan, done):
+                say([NOTHING_TO_DO], request)
+                return 0
+            journal = carry(plan, consent, done, request, given, resumed)
+        return FAILED if journal.outcome == "failed" else verify(journal, request, given.get("settle"))
 
 
 def fix(request: Request, given: Mapping[str, Any]) -> int:
     """Diagnoses, proposes, asks, applies and looks again, until nothing is left that a remedy mends. Errors: Fault."""
-    from efsdiag.cli.probing import looking
+    from efsdiag.cli.probing import looking, looking_as_planned
 
-    code = 0
     choices = Choices(given["remedies"], given["also"], given["likely"], given["probe_image"])
+    changed = False
     for _ in range(MOST_ROUNDS):
         with looking(request, given, choices) as (done, looks):
-            output.write(render(done.report, look_of(request)))
+            output.write(render({**done.report, "changed": changed or bool(looks)}, look_of(request)))
             plan = make_plan(done, choices, looks)
             if done.found.diagnosis.status is Status.HEALTHY or not plan.changes:
                 return EXIT_CODES[done.found.diagnosis.status]
-            say([(), *plan_lines(plan_as_json(plan), output.width()), ()], request)
-            consent = asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?")
-            code = carry(plan, consent, done, request, given, None)
-        code = code or verify(plan.chosen, request, given.get("settle"), show=False)[0]
-        if code:
-            return code
-    return code
+        say([(), *plan_lines(plan_as_json(plan), output.width()), ()], request)
+        consent = asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?", WITHOUT_TERMINAL)
+        # Nobody knows how long the question stood there: what was agreed to has to be what is wrong now.
+        with no_other_fix(), looking_as_planned(plan, consent, request, given, again=True) as done:
+            if not _fresh(plan, done):
+                say([NOTHING_TO_DO], request)
+                continue
+            journal = carry(plan, consent, done, request, given, None)
+            changed = True
+            if journal.outcome == "failed" or verify(journal, request, given.get("settle"), show=False):
+                return FAILED
+    raise Fault(
+        "no-end", f"after {MOST_ROUNDS} plans there is still something to mend", "look with efsdiag why", FAILED
+    )
 
 
 def carry(
     plan: Plan, consent: Consent, done: Looked, request: Request, given: Mapping[str, Any], resumed: Journal | None
-) -> int:
-    """Writes the plan's changes; 0, or the exit code of what went wrong. Errors: Fault."""
+) -> Journal:
+    """Writes the plan's changes; the journal's outcome is "applied", or "failed" where one was not made.
+
+    Errors: Fault.
+    """
     try:
-        with open_writer(plan, consent, request.live, WriteOptions.of(given), done.source) as writer:
+        with open_writer(plan, consent, request.live, WriteOptions.of(given), done.opened.again) as writer:
             if not resumed:
                 rehearse(plan, consent, writer)
             journal = resumed or in_journals(lambda folder: begin(folder, plan, datetime.now(UTC)))
             say([line(f"journal {journal.id}", "dim")], request)
-            with undivided():
-                outcome = carry_out(plan, consent, writer, journal, lambda: datetime.now(UTC), telling(request))
+            with told(journal, request):
+                outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided)
+                journal.end("failed" if outcome.error else "applied", now())
     except WriteFailed as error:
         raise Fault("change-refused", f"nothing was changed: {error.message}", error.grant, FAILED) from error
     except ConsentError as error:
         raise Fault("consent-missing", str(error), "", CONSENT) from error
     if outcome.error:
-        journal.end("failed", datetime.now(UTC))
-        say(account_of(journal, outcome), request)
-        return FAILED
-    journal.end("applied", datetime.now(UTC))
-    most = given.get("settle") or max(o.settles_s for o in plan.chosen)
-    return jobs_ended([c.write for c in plan.changes], done, request, most)
+        say(account_of(journal, outcome, "the same efsdiag apply goes on from here"), request)
+    elif not jobs_ended([c.write for c in plan.changes], done, request, _most_s(plan.chosen, given.get("settle"))):
+        in_journals(lambda _: journal.end("failed", now()))
+    return journal
 
 
-def jobs_ended(writes: Sequence[Write | None], done: Looked, request: Request, most_s: float) -> int:
-    """Waits for the Jobs that the writes made; FAILED where one did not come to a good end, and says why."""
+def jobs_ended(writes: Sequence[Write | None], done: Looked, request: Request, most_s: float) -> bool:
+    """Waits for the Jobs that the writes made; whether all came to a good end. What failed is told."""
     ends = await_jobs(jobs_of(writes), done.opened.again, most_s)
     say([line(f"  Job {safe(e.name)} failed: {safe(e.says)}", "bad") for e in ends if not e.well], request)
-    return 0 if all(e.well for e in ends) else FAILED
+    return all(e.well for e in ends)
 
 
-def verify(
-    chosen: Sequence[Option], request: Request, settle_s: float | None, *, show: bool = True
-) -> tuple[int, Looked]:
-    """Looks until what the options were for is no longer found, or their settling time is over. Errors: Fault."""
-    most = settle_s if settle_s is not None else max((o.settles_s for o in chosen), default=0.0)
+def verify(journal: Journal, request: Request, settle_s: float | None, *, show: bool = True) -> int:
+    """Looks until what the plan was for is no longer found, or its settling time is over; the exit code. Errors: Fault.
+
+    The journal is told what came of it.
+    """
+    chosen = journal.plan.chosen
+    most = _most_s(chosen, settle_s)
     started = time.monotonic()
     while True:
         with looked(request) as done:
@@ -136,16 +164,20 @@ def verify(
         time.sleep(min(LOOK_AGAIN_S, max(most - waited, 0.1)))
     lines = [line(f"worked: {o.check} no longer finds {o.mode}", "good") for o in chosen if o not in left]
     lines += [line(f"did not help within {most:.0f} s: {o.check} still finds {o.mode}", "bad") for o in left]
+    lines += [line(f"efsdiag undo {journal.id} takes it back", "dim")] if left and journal.to_undo else []
     say([*lines, ()], request)
     if show:
         output.write(render({**done.report, "changed": True}, look_of(request)))
-    return (FAILED if left else 0), done
+    in_journals(lambda _: journal.end("did not help" if left else "worked", now()))
+    return FAILED if left else 0
 
 
-def asked_consent(digest: str, question: str) -> Consent:
-    """A typed, literal "yes" at a terminal. Errors: Fault for anything else, and where nobody sits there."""
+def asked_consent(digest: str, question: str, otherwise: str) -> Consent:
+    """A typed, literal "yes" at a terminal. Errors: Fault for anything else, and, with the hint `otherwise`, where
+    nobody sits there.
+    """
     if not sys.stdin.isatty():
-        raise Fault("consent-missing", "nobody is at a terminal to agree", f"agree with --approve {digest}", CONSENT)
+        raise Fault("consent-missing", "nobody is at a terminal to agree", otherwise, CONSENT)
     print(f"{question} only yes goes on [no]: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != "yes":
         raise Fault("consent-missing", "not agreed to; nothing was changed", "", CONSENT)
@@ -161,17 +193,41 @@ def telling(request: Request) -> Callable[[int, Change, Step], None]:
     return tell
 
 
-def account_of(journal: Journal, outcome: Outcome) -> list[Line]:
+def account_of(journal: Journal, outcome: Outcome, how_to_go_on: str) -> list[Line]:
     """What was done and what was not, after a failure."""
     lines: list[Line] = []
-    for i, change in enumerate(journal.plan.changes):
-        if i == outcome.stopped_at and outcome.error:
-            lines.append(line(f"  failed: {safe(change.words)}", "bad"))
-            lines.append(line(f"    {safe(outcome.error.message)}"))
-            lines += [line(f"    {safe(outcome.error.grant)}")] if outcome.error.grant else []
-        else:
-            lines.append(line(f"  {journal.steps[i].value}: {safe(change.words)}"))
-    return [*lines, line(f"efsdiag undo {journal.id} takes back what was done", "dim")]
+    for i, (change, step) in enumerate(zip(journal.plan.changes, journal.steps, strict=True)):
+        here = i == outcome.stopped_at
+        lines.append(line(f"  {BECAME[step]}: {safe(change.words)}", "bad" if here else ""))
+        if here and outcome.error:
+            lines += [line(f"    {safe(text)}") for text in (outcome.error.message, outcome.error.grant) if text]
+    undo = f"efsdiag undo {journal.id} takes back what was done" if journal.to_undo else "nothing was changed"
+    return [*lines, line(undo, "dim"), line(how_to_go_on, "dim")]
+
+
+@contextmanager
+def told(journal: Journal, request: Request) -> Iterator[None]:
+    """While it lasts, a journal that cannot be written ends the run with an account. Errors: Fault."""
+    try:
+        yield
+    except JournalError as error:
+        say(account_of(journal, Outcome(), "what was answered since the journal's last line is not in it"), request)
+        raise Fault(error.reference, error.message, error.hint, FAILED) from error
+
+
+@contextmanager
+def no_other_fix() -> Iterator[None]:
+    """While it lasts, no other process of this user carries anything out. Errors: Fault."""
+    try:
+        with alone(home(os.environ)):
+            yield
+    except JournalError as error:
+        raise Fault(error.reference, error.message, error.hint, CONSENT) from error
+
+
+def now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)
 
 
 def in_journals(ask: Callable[[Path], _Found]) -> _Found:
@@ -198,3 +254,7 @@ def _worked(option: Option, diagnosis: Diagnosis) -> bool:
     if verdict is None or verdict.state.value == "unknown":
         return False
     return not any(f.mode == option.mode and (option.on is None or f.object == option.on) for f in verdict.findings)
+
+
+def _most_s(chosen: Sequence[Option], settle_s: float | None) -> float:
+    return settle_s if settle_s is not None else max((o.settles_s for o in chosen), default=0.0)

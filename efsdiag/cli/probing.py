@@ -101,7 +101,11 @@ def shown_and_asked(request: Request, approved: str) -> Agree:
         _tell(request, [*plan_lines(plan_as_json(plan), output.width()), ()])
         if approved and approved != plan.digest:
             raise Fault("consent-missing", f"the digest of this probe's plan is {plan.digest}", "", CONSENT)
-        return Consent(approved) if approved else asked_consent(plan.digest, f"probe by plan {plan.digest[:12]}?")
+        return (
+            Consent(approved)
+            if approved
+            else asked_consent(plan.digest, f"probe by plan {plan.digest[:12]}?", f"agree with --approve {plan.digest}")
+        )
 
     return agree
 
@@ -131,7 +135,7 @@ def _make(
     except WriteFailed as error:
         raise Fault("probe-refused", f"nothing was made: {error.message}", error.grant, FAILED) from error
     if outcome.error:
-        _tell(request, account_of(journal, outcome))
+        _tell(request, account_of(journal, outcome, "what the probe would have seen stays unknown"))
         raise Fault("probe-refused", outcome.error.message, outcome.error.grant, FAILED)
 
 
@@ -158,7 +162,7 @@ def _take_away(
         _tell(request, [line(f"Job {safe(left)} was left behind: {safe(error.message)}", "bad"), line(f"  {hint}")])
         return
     if outcome.error:
-        _tell(request, account_of(journal, outcome))
+        _tell(request, account_of(journal, outcome, "what the probe would have seen stays unknown"))
         return
     journal.end("probed", datetime.now(UTC))
 

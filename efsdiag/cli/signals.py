@@ -67,12 +67,22 @@ def unwound() -> Iterator[None]:
 
 @contextmanager
 def undivided() -> Iterator[None]:
-    """While it lasts, signals wait until it ends."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPED)
+    """While it lasts, signals wait until it ends.
+
+    They are kept by a handler and not by a mask: a mask holds for one thread, and any other one would let them in.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _STOPPED}
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def interruption(number: int) -> faults.Fault:

@@ -43,6 +43,8 @@ class Opened:
     """A source with what the run has to know about it."""
 
     source: Source
+    again: Source
+    """The same source, with answers of this moment."""
     namespace: str
     """The default one."""
     now: datetime
@@ -53,8 +55,6 @@ class Opened:
     requests: Callable[[], int]
     verify: Callable[[], None]
     """Raises Fault where nothing could be asked at all."""
-    again: Source
-    """Asks the cluster anew what was asked before."""
     closing: AbstractContextManager[Any]
 
 
@@ -118,6 +118,7 @@ def open_live(options: LiveOptions) -> Opened:
 
     return Opened(
         source=live,
+        again=live.again,
         namespace=kube.namespace,
         now=datetime.now(UTC),
         workers=LIVE_WORKERS,
@@ -125,7 +126,6 @@ def open_live(options: LiveOptions) -> Opened:
         environment=lambda: _live_environment(live, version),
         requests=lambda: live.requests,
         verify=verify,
-        again=kube,
         closing=nullcontext(),
     )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
-from efsdiag.changes import Change, Consent, Plan, WriteFailed
-from efsdiag.cli.applying import account_of, asked_consent, in_journals, jobs_ended, telling
+from efsdiag.changes import Consent, Plan, WriteFailed
+from efsdiag.cli.applying import account_of, asked_consent, in_journals, jobs_ended, no_other_fix, now, telling, told
 from efsdiag.cli.faults import CONSENT, FAILED, Fault
 from efsdiag.cli.planning import request_for, say, verify_same_place
 from efsdiag.cli.run import Request, looked
@@ -25,33 +24,40 @@ JOBS_S = 120.0
 
 def undo_journal(name: str, given: Mapping[str, Any]) -> int:
     """Takes back a journal's changes and returns the exit code. Errors: Fault."""
-    journal = in_journals(lambda folder: find(folder, name))
+    with no_other_fix():
+        journal = in_journals(lambda folder: find(folder, name))
+        request = request_for(journal.plan, given)
+        if not journal.to_undo:
+            say([line(f"nothing of {journal.id} is left to undo")], request)
+            return 0
+        _show(journal, request)
+        return _undo(journal, _consent(journal.plan, given["approve"]), request, given)
+
+
+def _undo(journal: Journal, consent: Consent, request: Request, given: Mapping[str, Any]) -> int:
     plan = journal.plan
-    request = request_for(plan, given)
-    wanted = [plan.changes[i] for i in journal.to_undo]
-    if not wanted:
-        say([line(f"nothing of {journal.id} is left to undo")], request)
-        return 0
-    _show(journal, wanted, request)
-    consent = _consent(plan, given["approve"])
+    wanted = [plan.changes[i].undo for i in journal.to_undo]
     try:
         with looked(request) as done:
             verify_same_place(plan, done)
-            who = WriteOptions.of(given)
-            with open_writer(plan, consent, request.live, who, done.source, undoing=True) as writer, undivided():
-                outcome = undo(journal, writer, lambda: datetime.now(UTC), telling(request))
+            who, again = WriteOptions.of(given), done.opened.again
+            with (
+                open_writer(plan, consent, request.live, who, again, undoing=True) as writer,
+                told(journal, request),
+            ):
+                outcome = undo(journal, writer, now, telling(request), undivided)
+                journal.end("undo failed" if outcome.error else "undone", now())
     except WriteFailed as error:
         raise Fault("change-refused", f"nothing was taken back: {error.message}", error.grant, FAILED) from error
     if outcome.error:
-        say(account_of(journal, outcome), request)
+        say(account_of(journal, outcome, f"efsdiag undo {journal.id} goes on from here"), request)
         return FAILED
-    journal.end("undone", datetime.now(UTC))
-    return jobs_ended([c.undo for c in wanted], done, request, JOBS_S)
+    return 0 if jobs_ended(wanted, done, request, JOBS_S) else FAILED
 
 
-def _show(journal: Journal, changes: Sequence[Change], request: Request) -> None:
+def _show(journal: Journal, request: Request) -> None:
     lines: list[Line] = [line(f"TAKE BACK {journal.id}", "title")]
-    for change in changes:
+    for change in (journal.plan.changes[i] for i in reversed(journal.made)):
         if change.undo is None:
             lines.append(line(f"  cannot be undone: {safe(change.words)}", "warn"))
             continue
@@ -64,7 +70,7 @@ def _show(journal: Journal, changes: Sequence[Change], request: Request) -> None
 
 def _consent(plan: Plan, approved: str) -> Consent:
     if not approved:
-        return asked_consent(plan.digest, "take this back?")
+        return asked_consent(plan.digest, "take this back?", f"agree with --approve {plan.digest}")
     if approved != plan.digest:
         raise Fault("consent-missing", f"the digest of this journal's plan is {plan.digest}", "", CONSENT)
     return Consent(approved)

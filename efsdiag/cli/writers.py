@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -12,6 +13,7 @@ from efsdiag.changes import Consent, Plan
 from efsdiag.cli.faults import CONSENT, Fault
 from efsdiag.cli.sources import LiveOptions, fault_of
 from efsdiag.model import Source
+from efsdiag.report.text import safe
 from efsdiag.world.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ def open_writer(
     from efsdiag.world.aws import AwsSource
     from efsdiag.world.kube_http import Cluster
     from efsdiag.world.lease import Locked, locked
-    from efsdiag.world.live import LiveSource
     from efsdiag.world.writer import Writer
 
     options = who.over(live)
@@ -70,11 +71,13 @@ def open_writer(
         timeout_s=options.request_timeout,
         attempts=1,
     )
-    # What a change of the plan has made is not yet in the answers from before it.
-    now = read.fresh if isinstance(read, LiveSource) else read
-    writer = Writer(plan, consent, cluster, aws, now, undoing=undoing)
+    writer = Writer(plan, consent, cluster, aws, read, undoing=undoing)
     try:
-        with locked(cluster, plan.digest, datetime.now(UTC)):
+        with locked(cluster, plan.digest, datetime.now(UTC), _lock_stays):
             yield writer
     except Locked as error:
         raise Fault("another-fix-runs", str(error), "wait until it has ended", CONSENT) from error
+
+
+def _lock_stays(why: str) -> None:
+    print(f"the lock could not be released: {safe(why)}", file=sys.stderr)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from efsdiag.changes import Change, Plan
-from efsdiag.report.text import safe
+from efsdiag.report.text import is_invisible, safe
 from efsdiag.writes import command_of, manifest_of
 from efsdiag.yaml_files import to_yaml
 
@@ -49,19 +49,7 @@ def _resource(change: Change, name: str) -> str:
     given: Any = change.write.parameters
     operation = change.write.operation
     if operation.startswith("ec2:AuthorizeSecurityGroup"):
-        direction = operation.removeprefix("ec2:AuthorizeSecurityGroup").lower()
-        rule = given["IpPermissions"][0]
-        return _block(
-            f"aws_vpc_security_group_{direction}_rule",
-            name,
-            {
-                "security_group_id": given["GroupId"],
-                "referenced_security_group_id": rule["UserIdGroupPairs"][0]["GroupId"],
-                "ip_protocol": rule["IpProtocol"],
-                "from_port": rule["FromPort"],
-                "to_port": rule["ToPort"],
-            },
-        )
+        return _rule(given, operation.removeprefix("ec2:AuthorizeSecurityGroup").lower(), name)
     if operation == "efs:CreateMountTarget":
         return _block(
             "aws_efs_mount_target",
@@ -79,7 +67,41 @@ def _resource(change: Change, name: str) -> str:
     return ""
 
 
+def _rule(given: Any, direction: str, name: str) -> str:
+    """One rule about one other group; "" for others, of which one resource cannot say all."""
+    pairs = [pair for rule in given["IpPermissions"] for pair in rule.get("UserIdGroupPairs", ())]
+    others = any(
+        rule.get(key) for rule in given["IpPermissions"] for key in ("IpRanges", "Ipv6Ranges", "PrefixListIds")
+    )
+    if len(pairs) != 1 or len(given["IpPermissions"]) != 1 or others:
+        return ""
+    rule = given["IpPermissions"][0]
+    return _block(
+        f"aws_vpc_security_group_{direction}_rule",
+        name,
+        {
+            "security_group_id": given["GroupId"],
+            "referenced_security_group_id": pairs[0]["GroupId"],
+            "description": pairs[0].get("Description", ""),
+            "ip_protocol": rule["IpProtocol"],
+            "from_port": rule["FromPort"],
+            "to_port": rule["ToPort"],
+        },
+    )
+
+
 def _block(kind: str, name: str, arguments: dict[str, Any]) -> str:
     widest = max(map(len, arguments))
-    body = "".join(f"  {key:<{widest}} = {json.dumps(value)}\n" for key, value in arguments.items())
+    body = "".join(f"  {key:<{widest}} = {_literal(value)}\n" for key, value in arguments.items())
     return f'resource "{kind}" "{name}" {{\n{body}}}\n'
+
+
+def _literal(value: Any) -> str:
+    """The value as HCL has it: as JSON, but "${" and "%{" begin an expression unless they are doubled."""
+    text = json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+    return "".join(_escaped(c) if is_invisible(c) else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -7,6 +7,7 @@ answer was lost is only made again where it cannot do more than the first one di
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -39,6 +40,8 @@ class Outcome:
 
 Tell = Callable[[int, Change, Step], None]
 Now = Callable[[], datetime]
+AtOnce = Callable[[], AbstractContextManager[None]]
+"""What keeps signals away while it lasts: around one change, so that a run can be stopped between two."""
 
 
 def rehearse(plan: Plan, consent: Consent, writer: Writes) -> None:
@@ -49,62 +52,92 @@ def rehearse(plan: Plan, consent: Consent, writer: Writes) -> None:
 
 
 def carry_out(
-    plan: Plan, consent: Consent, writer: Writes, journal: Journal, now: Now, tell: Tell = lambda *_: None
+    plan: Plan,
+    consent: Consent,
+    writer: Writes,
+    journal: Journal,
+    now: Now,
+    tell: Tell = lambda *_: None,
+    at_once: AtOnce = nullcontext,
 ) -> Outcome:
-    """Makes the changes that the journal has not seen done, in their order. Errors: ConsentError."""
+    """Makes the changes that the journal has not seen done, in their order. Errors: ConsentError, JournalError."""
     verify_consent(plan, consent)
     for i, change in enumerate(plan.changes):
         if journal.steps[i] in (Step.DONE, Step.THERE):
             continue
-        again = journal.steps[i] is Step.BEGUN
         tell(i, change, Step.BEGUN)
-        try:
-            if again and writer.holds(change):
-                journal.tell(i, Step.DONE, now(), "found done")
-                tell(i, change, Step.DONE)
-                continue
-            journal.tell(i, Step.BEGUN, now())
-            writer.write(change.write)
-        except WriteFailed as error:
-            if error.trouble is Trouble.THERE:
-                # The call before it was lost: then it is this plan's own work. Otherwise somebody else was quicker.
-                step = Step.DONE if again else Step.THERE
-                journal.tell(i, step, now(), error.message)
-                tell(i, change, step)
-                continue
-            step = Step.BEGUN if error.trouble is Trouble.LOST else Step.FAILED
-            journal.tell(i, step, now(), error.message)
+        with at_once():
+            error = _made(change, i, writer, journal, now)
+        if error:
             return Outcome(i, error)
-        journal.tell(i, Step.DONE, now())
-        tell(i, change, Step.DONE)
+        tell(i, change, journal.steps[i])
     return Outcome()
 
 
-def undo(journal: Journal, writer: Writes, now: Now, tell: Tell = lambda *_: None) -> Outcome:
-    """Takes back what the journal has seen done, the last change first. What is gone already counts as taken back."""
+def _made(change: Change, i: int, writer: Writes, journal: Journal, now: Now) -> WriteFailed | None:
+    """Makes one change; what went wrong, or None. The journal knows it before and after."""
+    again = journal.steps[i] is Step.BEGUN
+    try:
+        if again and writer.holds(change):
+            journal.tell(i, Step.DONE, now(), "found done")
+            return None
+        journal.tell(i, Step.BEGUN, now())
+        writer.write(change.write)
+    except WriteFailed as error:
+        if error.trouble in (Trouble.THERE, Trouble.GONE):
+            # The call before it was lost: then it is this plan's own work. Otherwise somebody else was quicker.
+            journal.tell(i, Step.DONE if again else Step.THERE, now(), error.message)
+            return None
+        # While nobody knows what became of a call before this one, a refusal of this one says nothing of that.
+        unknown = again or error.trouble is Trouble.LOST
+        journal.tell(i, Step.BEGUN if unknown else Step.FAILED, now(), error.message)
+        return error
+    journal.tell(i, Step.DONE, now())
+    return None
+
+
+def undo(
+    journal: Journal, writer: Writes, now: Now, tell: Tell = lambda *_: None, at_once: AtOnce = nullcontext
+) -> Outcome:
+    """Takes back what the journal has seen done, the last change first. What is gone already counts as taken back.
+
+    Errors: JournalError.
+    """
     for i in journal.to_undo:
         change = journal.plan.changes[i]
         if change.undo is None:
             continue
-        if journal.steps[i] is Step.BEGUN and not _may_have_happened(writer, change):
-            journal.tell(i, Step.UNDONE, now(), "it had not happened")
-            tell(i, change, Step.UNDONE)
-            continue
-        journal.tell(i, Step.UNDOING, now())
-        note = ""
-        try:
-            writer.write(change.undo)
-        except WriteFailed as error:
-            if error.trouble not in (Trouble.GONE, Trouble.THERE):
-                return Outcome(i, error)
-            note = error.message
-        journal.tell(i, Step.UNDONE, now(), note)
+        with at_once():
+            error = _taken_back(change, change.undo, i, writer, journal, now)
+        if error:
+            return Outcome(i, error)
         tell(i, change, Step.UNDONE)
     return Outcome()
 
 
-def _may_have_happened(writer: Writes, change: Change) -> bool:
+def _taken_back(
+    change: Change, undoing: Write, i: int, writer: Writes, journal: Journal, now: Now
+) -> WriteFailed | None:
+    """Takes one change back; what went wrong, or None."""
+    sure, note = journal.steps[i] is not Step.BEGUN, ""
+    # A change whose outcome nobody knows stays one until this call is answered, also where a crash comes between.
+    journal.tell(i, Step.UNDOING if sure else Step.BEGUN, now(), "taking it back")
     try:
-        return writer.holds(change) is not False
+        writer.write(undoing)
+    except WriteFailed as error:
+        if error.trouble is Trouble.CONFLICT and not sure and _is_not_there(writer, change):
+            note = "nothing is as the change would have made it"
+        elif error.trouble not in (Trouble.GONE, Trouble.THERE):
+            journal.tell(i, journal.steps[i], now(), error.message)
+            return error
+        else:
+            note = error.message
+    journal.tell(i, Step.UNDONE, now(), note)
+    return None
+
+
+def _is_not_there(writer: Writes, change: Change) -> bool:
+    try:
+        return writer.holds(change) is False
     except WriteFailed:
-        return True
+        return False

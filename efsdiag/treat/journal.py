@@ -6,9 +6,12 @@ be gone on with, or taken back.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -69,7 +72,7 @@ class Journal:
     @property
     def unfinished(self) -> bool:
         """Whether changes of the plan are left to be made, and none was taken back."""
-        return any(s in (Step.LEFT, Step.BEGUN) for s in self.steps) and not self.undone
+        return any(s in (Step.LEFT, Step.BEGUN, Step.FAILED) for s in self.steps) and not self.undone
 
     @property
     def undone(self) -> bool:
@@ -78,18 +81,42 @@ class Journal:
     @property
     def to_undo(self) -> list[int]:
         """The changes to take back, the last one first. One whose outcome nobody knows is among them."""
-        return [i for i in reversed(range(len(self.steps))) if self.steps[i] in (Step.DONE, Step.BEGUN, Step.UNDOING)]
+        return [i for i in reversed(self.made) if self.plan.changes[i].undo]
+
+    @property
+    def made(self) -> list[int]:
+        """The changes that this plan made or may have made, and that were not taken back."""
+        return [i for i, step in enumerate(self.steps) if step in (Step.DONE, Step.BEGUN, Step.UNDOING)]
 
     def tell(self, change: int, step: Step, now: datetime, note: str = "") -> None:
-        """What became of a change."""
+        """What became of a change. Errors: JournalError."""
+        _append(self.path, {"change": change, "step": step.value, "at": now.isoformat(), "note": note})
         self.steps[change] = step
         self.notes[change] = note
-        _append(self.path, {"change": change, "step": step.value, "at": now.isoformat(), "note": note})
 
     def end(self, outcome: str, now: datetime) -> None:
-        """How it ended, in a word: worked, applied, failed, undone."""
-        self.outcome = outcome
+        """How it ended: worked, did not help, failed, undone. Errors: JournalError."""
         _append(self.path, {"outcome": outcome, "at": now.isoformat()})
+        self.outcome = outcome
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """While it lasts, no other process writes in this folder of journals; it ends with the process, however that ends.
+
+    The lock in the cluster lets a second run of the same plan in, so that one that was killed can be gone on with.
+    Errors: JournalError.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _not_written(folder, error) from error
+    try:
+        _lock(opened, folder)
+        yield
+    finally:
+        os.close(opened)
 
 
 def begin(folder: Path, plan: Plan, now: datetime) -> Journal:
@@ -100,8 +127,7 @@ def begin(folder: Path, plan: Plan, now: datetime) -> Journal:
         path = next(p for n in range(1000) if not (p := folder / f"{name}{f'-{n}' if n else ''}.jsonl").exists())
         _append(path, {"plan": plan_as_json(plan), "at": now.isoformat()})
     except OSError as error:
-        why = f"the journal in {folder} cannot be written: {error.strerror or error}"
-        raise JournalError("journal-not-written", why, "name another folder in EFSDIAG_JOURNAL") from error
+        raise _not_written(folder, error) from error
     count = len(plan.changes)
     return Journal(path, plan, now.isoformat(), [Step.LEFT] * count, [""] * count)
 
@@ -110,8 +136,8 @@ def journals(folder: Path) -> list[Journal]:
     """All journals of the folder, the oldest first. Errors: JournalError for one that cannot be read."""
     if not folder.is_dir():
         return []
-    # A file without a whole line is of a run that was stopped before it wrote anything anywhere.
-    return [_read(path) for path in sorted(folder.glob("*.jsonl")) if any(_lines(path))]
+    found = [journal for path in folder.glob("*.jsonl") if (journal := _read(path))]
+    return sorted(found, key=lambda journal: (journal.began_at, journal.id))
 
 
 def find(folder: Path, name: str = "") -> Journal:
@@ -120,7 +146,8 @@ def find(folder: Path, name: str = "") -> Journal:
     Errors: JournalError.
     """
     known = journals(folder)
-    fitting = [j for j in known if j.id.startswith(name) or j.plan.digest.startswith(name)] if name else []
+    fitting = [j for j in known if j.id == name]
+    fitting = fitting or [j for j in known if name and name in (j.id[: len(name)], j.plan.digest[: len(name)])]
     if name and len(fitting) == 1:
         return fitting[0]
     if name:
@@ -137,9 +164,12 @@ def unfinished_for(folder: Path, digest: str) -> Journal | None:
     return next((j for j in reversed(journals(folder)) if j.plan.digest == digest and j.unfinished), None)
 
 
-def _read(path: Path) -> Journal:
+def _read(path: Path) -> Journal | None:
+    """The journal in the file; None for that of a run that was stopped before it wrote anything anywhere."""
     try:
         lines = list(_lines(path))
+        if not lines:
+            return None
         plan = plan_from_json(lines[0]["plan"])
         journal = Journal(path, plan, lines[0]["at"], [Step.LEFT] * len(plan.changes), [""] * len(plan.changes))
         for line in lines[1:]:
@@ -155,19 +185,41 @@ def _read(path: Path) -> Journal:
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines; a last one that was cut off by a crash says nothing that was relied on."""
-    text = path.read_text(encoding="utf-8")
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)
+    whole, end, _ = path.read_bytes().rpartition(b"\n")
+    for line in whole.split(b"\n") if end else ():
+        yield json.loads(line)
+
+
+def _lock(opened: int, folder: Path) -> None:
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        message = f"another efsdiag writes in {folder}"
+        raise JournalError("another-fix-runs", message, "wait until it has ended") from error
+    except OSError as error:
+        raise _not_written(folder, error) from error
 
 
 def _append(path: Path, line: Mapping[str, Any]) -> None:
-    opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # What a crash cut off in the middle of a line was never relied on.
-        whole = os.pread(opened, os.fstat(opened).st_size, 0).rfind(b"\n") + 1
-        os.ftruncate(opened, whole)
-        os.pwrite(opened, (json.dumps(line, sort_keys=True) + "\n").encode(), whole)
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+        opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            _write(opened, (json.dumps(line, sort_keys=True) + "\n").encode())
+        finally:
+            os.close(opened)
+    except OSError as error:
+        raise _not_written(path.parent, error) from error
+
+
+def _write(opened: int, line: bytes) -> None:
+    # What a crash cut off in the middle of a line was never relied on.
+    whole = os.pread(opened, os.fstat(opened).st_size, 0).rfind(b"\n") + 1
+    os.ftruncate(opened, whole)
+    if os.pwrite(opened, line, whole) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(opened)
+
+
+def _not_written(folder: Path, error: OSError) -> JournalError:
+    why = f"the journal in {folder} cannot be written: {error.strerror or error}"
+    return JournalError("journal-not-written", why, "name another folder in EFSDIAG_JOURNAL")

@@ -41,16 +41,21 @@ def read_plan(path: Path) -> Plan:
     """The plan in the file. Errors: PlanError, also where the digest in it is not the plan's own."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PlanError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict) or document.get("kind") != "Plan":
         raise PlanError(f"{path} is not a plan: its kind is not Plan")
     try:
         plan = plan_from_json(document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except KeyError as error:
+        raise PlanError(f"{path} is not a plan of efsdiag: it lacks {error}") from error
+    except (TypeError, ValueError, AttributeError) as error:
         raise PlanError(f"{path} is not a plan of efsdiag: {error}") from error
     if plan.digest != document.get("digest"):
         raise PlanError(f"{path} was changed after it was made: its digest is {document.get('digest')}")
+    # What stands beside the writes, such as their commands, is what people read before they agree.
+    if _text(plan_as_json(plan)) != _text(document):
+        raise PlanError(f"{path} was changed after it was made, or by another version of efsdiag")
     return plan
 
 
@@ -60,8 +65,8 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
     return Plan(
         Subject(**document["target"]),
         Place(**document["place"]),
-        datetime.fromisoformat(document["madeAt"]),
-        datetime.fromisoformat(document["expiresAt"]),
+        _time(document["madeAt"]),
+        _time(document["expiresAt"]),
         tuple(_option(o) for o in document["chosen"]),
         tuple(_option(o) for o in document["alternatives"]),
         tuple((d["mode"], d["remedy"], d["why"]) for d in document["declined"]),
@@ -69,6 +74,17 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         bool(document["live"]),
         tuple(_option(o) for o in document["looks"]),
     )
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return time
+
+
+def _text(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, sort_keys=True)
 
 
 def _with_commands(option: Option) -> dict[str, Any]:

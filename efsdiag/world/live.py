@@ -61,8 +61,8 @@ class LiveSource:
                 kept.set_exception(error)
         return kept.result()
 
-    def fresh(self, query: Query) -> Answer:
-        """The answer as it is now, also where it was another one before. Errors: Unreadable."""
+    def again(self, query: Query) -> Answer:
+        """The answer as it is now, whatever was answered before: for what is looked up between two writes."""
         return self._ask(query)
 
     def account(self) -> str | None:

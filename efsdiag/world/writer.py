@@ -27,7 +27,7 @@ from efsdiag.model import Source, Unreadable
 from efsdiag.world.aws import AwsSource
 from efsdiag.world.aws_errors import Kind, kind_of, sentence
 from efsdiag.world.errors import Unreachable
-from efsdiag.world.json_patch import holds_already
+from efsdiag.world.json_patch import contains, holds_already
 from efsdiag.world.kube_http import Cluster
 from efsdiag.world.retry import Reply
 from efsdiag.writes import MANAGED, WRITES, WriteOperation
@@ -56,6 +56,13 @@ class Writer:
     def rehearse(self, write: Write) -> None:
         """A dry run where there is one: all of Kubernetes, and the EC2 operations that have DryRun."""
         self._verify(write)
+        try:
+            self._rehearse(write)
+        except WriteFailed as failure:
+            if failure.trouble not in (Trouble.THERE, Trouble.GONE):
+                raise
+
+    def _rehearse(self, write: Write) -> None:
         if write.operation.startswith("kube:"):
             if self._is_known(write):
                 self._kube(write, dry=True)
@@ -63,11 +70,7 @@ class Writer:
         client, operation = self._client(write)
         model = client.meta.service_model.operation_model(operation)
         if model.input_shape is not None and "DryRun" in model.input_shape.members:
-            try:
-                self._call(write, client, operation, {**self._parameters(write), "DryRun": True})
-            except WriteFailed as failure:
-                if failure.trouble is not Trouble.THERE:
-                    raise
+            self._call(write, client, operation, {**self._parameters(write), "DryRun": True})
 
     def write(self, write: Write) -> Any:
         """Carries it out, once."""
@@ -91,12 +94,14 @@ class Writer:
     def _parameters(self, write: Write) -> dict[str, Any]:
         """The parameters with what is looked up. Errors: WriteFailed where there is nothing to be found."""
         found: dict[str, Any] = {}
+        takes_away = write.operation.startswith("kube:delete") or bool(WRITES[write.operation].gone)
+        missing = Trouble.GONE if takes_away else Trouble.INVALID
         for name, given in write.parameters.items():
 
             def look(lookup: Lookup, name: str = name) -> Any:
                 value = self._looked_up(lookup)
                 if value is None:
-                    raise WriteFailed(Trouble.GONE, f"{write.operation}: there is no {name} left")
+                    raise WriteFailed(missing, f"{write.operation}: there is no {name} left")
                 return value
 
             found[name] = with_lookups(given, look)
@@ -107,7 +112,7 @@ class Writer:
         try:
             self._parameters(write)
         except WriteFailed as failure:
-            if failure.trouble is Trouble.GONE and write.operation.startswith("kube:create"):
+            if failure.trouble is Trouble.INVALID and write.operation.startswith("kube:create"):
                 return False
             raise
         return True
@@ -141,7 +146,10 @@ class Writer:
         return answer
 
     def _aws_failure(self, known: WriteOperation, error: Exception, operation: str) -> WriteFailed:
-        code = str((getattr(error, "response", None) or {}).get("Error", {}).get("Code", ""))
+        from botocore.parsers import ResponseParserError
+
+        response = getattr(error, "response", None) or {}
+        code = str(response.get("Error", {}).get("Code", ""))
         says = f"{known.operation}: {sentence(error)}"
         if code == "DryRunOperation" or code in known.already:
             return WriteFailed(Trouble.THERE, says)
@@ -152,7 +160,9 @@ class Writer:
             return WriteFailed(Trouble.REFUSED, says, f"allow {', '.join(known.permissions)}")
         if kind is Kind.THROTTLED:
             return WriteFailed(Trouble.THROTTLED, says, "try again in a minute")
-        if kind in (Kind.NO_CONNECTION, Kind.NO_ANSWER):
+        # An answer that cannot be read, or that says that AWS itself failed, leaves open whether it happened.
+        failed = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+        if failed or kind in (Kind.NO_CONNECTION, Kind.NO_ANSWER) or isinstance(error, ResponseParserError):
             return WriteFailed(Trouble.LOST, says)
         return WriteFailed(Trouble.INVALID, says)
 
@@ -169,9 +179,13 @@ class Writer:
             options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
             options |= {"dryRun": ["All"]} if dry else {}
             reply = self._send("DELETE", path, options, "application/json")
-        if reply.status in _SUCCESS:
+        if reply.status not in _SUCCESS:
+            raise self._kube_failure(write, reply)
+        try:
             return json.loads(reply.body)
-        raise self._kube_failure(write, reply)
+        except ValueError as error:
+            says = f"{write.operation}: {reply.status}, but no answer of Kubernetes: {_message(reply)}"
+            raise WriteFailed(Trouble.LOST, says) from error
 
     def _kube_failure(self, write: Write, reply: Reply) -> WriteFailed:
         says = f"{write.operation} {write.parameters.get('name', '')}: {reply.status} {_message(reply)}"
@@ -203,7 +217,7 @@ class Writer:
         found = json.loads(reply.body)
         if verb == "create":
             labels = (found.get("metadata") or {}).get("labels") or {}
-            return bool(MANAGED.items() <= labels.items())
+            return MANAGED.items() <= labels.items() and contains(found, write.parameters["object"])
         return holds_already(found, write.parameters["patch"])
 
     def _send(self, method: str, url: str, body: Any, content_type: str) -> Reply:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,3 +45,7 @@ class Request:
     @property
     def dry_run(self) -> bool:
         return self.query.get("dryRun") == "All"
+
+
+WATCHERS: list[Callable[[Request], None]] = []
+"""Each is told every request that reaches any server of this process."""

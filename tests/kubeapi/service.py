@@ -24,7 +24,7 @@ from .answers import (
     unauthorized,
 )
 from .logs import Logs
-from .record import Request
+from .record import WATCHERS, Request
 from .resources import USERS, Discovery
 from .routes import Route, route
 from .rules import Access, Fault, Faults
@@ -66,6 +66,8 @@ class Service:
             self.stopping.wait(fault.delay_s)
         found = None if fault and fault.reset else self._answered(ask, fault)
         self.requests.append(self._record(ask, found))
+        for watch in WATCHERS:
+            watch(self.requests[-1])
         return found
 
     def _answered(self, ask: _Ask, fault: Fault | None) -> Answer:
