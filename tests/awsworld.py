@@ -420,7 +420,7 @@ def _instances(world: AwsWorld, bundle: Path) -> None:
                 SubnetId=world.ids[instance["SubnetId"]],
                 PrivateIpAddress=instance["PrivateIpAddress"],
                 SecurityGroupIds=[world.ids[g["GroupId"]] for g in instance["SecurityGroups"]],
-                MetadataOptions=instance["MetadataOptions"],
+                MetadataOptions={k: v for k, v in instance["MetadataOptions"].items() if k != "State"},
                 TagSpecifications=[{"ResourceType": "instance", "Tags": _tags(instance)}],
             )["Instances"][0]["InstanceId"]
             world.ids[instance["InstanceId"]] = made

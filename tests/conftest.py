@@ -91,6 +91,7 @@ class Situation:
 
 def run_efsdiag(arguments: list[str]) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of one command, in this process."""
+    consents.agree_on(arguments)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
@@ -106,8 +107,7 @@ def situation():
 @pytest.fixture(autouse=True)
 def no_write_without_consent():
     """Fails a test in which efsdiag wrote, to any server of the tests, what no consent of the test was for."""
-    consents.AGREED.clear()
-    consents.OFFENCES.clear()
+    consents.forget()
     yield
     assert consents.OFFENCES == []
 

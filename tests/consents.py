@@ -6,26 +6,60 @@ or an undo of a plan that the test gave its consent to; the lock has to be held 
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from awsworld import Asked
 from kubeapi import Request
 
 from efsdiag.changes import Plan, Write
+from efsdiag.treat.journal import journals
+from efsdiag.treat.plan_file import PlanError, read_plan
 
 AGREED: list[Plan] = []
+DIGESTS: set[str] = set()
+"""Digests that the test approved without holding the plan: a probe's. The journal knows what they stand for."""
+JOURNALS: set[Path] = set()
 OFFENCES: list[str] = []
 
 
 def agree(plan: Plan) -> Plan:
     """From now on, in this test, the plan may be carried out and taken back."""
     AGREED.append(plan)
+    if plan.looks:
+        AGREED.append(plan.look_plan)
     return plan
+
+
+def agree_on(arguments: Sequence[str], journal: Path | None = None) -> None:
+    """The consent that is on a command line: --approve, for the plan in a file, in a journal, or still to be made."""
+    digest = dict(itertools.pairwise(arguments)).get("--approve", "")
+    folder = journal or Path(os.environ.get("EFSDIAG_JOURNAL", "/nowhere"))
+    if not digest:
+        return
+    if arguments[0] == "apply":
+        with contextlib.suppress(PlanError):
+            plan = read_plan(Path(arguments[1]))
+            if plan.digest == digest:
+                agree(plan)
+        return
+    DIGESTS.add(digest)
+    JOURNALS.add(folder)
+
+
+def forget() -> None:
+    """Nothing is agreed to, and nobody offended, before a test."""
+    for known in (AGREED, OFFENCES, DIGESTS, JOURNALS):
+        known.clear()
 
 
 def watch_kube(request: Request) -> None:
     """Told by every Kubernetes API server of the tests."""
-    if not request.mutates or not request.headers.get("user-agent", "").startswith("efsdiag/"):
+    if not request.mutates or request.dry_run or not request.headers.get("user-agent", "").startswith("efsdiag/"):
         return
     allowed = _lock_of_consent(request) if request.name == "efsdiag" or _is_lock(request.body) else _agreed(request)
     if not allowed:
@@ -41,8 +75,13 @@ def watch_aws(asked: Asked) -> None:
 
 
 def _writes() -> list[Write]:
-    found = [write for plan in AGREED for c in plan.changes for write in (c.write, c.undo)]
+    found = [write for plan in _plans() for c in plan.changes for write in (c.write, c.undo)]
     return [write for write in found if write is not None]
+
+
+def _plans() -> list[Plan]:
+    begun = [j.plan for folder in JOURNALS for j in journals(folder) if j.plan.digest in DIGESTS]
+    return [*AGREED, *begun]
 
 
 def _is_call(asked: Asked, write: Write) -> bool:
@@ -74,7 +113,7 @@ def _lock_of_consent(request: Request) -> bool:
     if request.resource != "leases.coordination.k8s.io" or request.namespace != "kube-system":
         return False
     if request.verb == "delete":
-        return bool(AGREED)
+        return bool(AGREED or DIGESTS)
     body = request.body
     spec = body["spec"] if request.verb == "create" else next(o["value"] for o in body if o["path"] == "/spec")
-    return spec["holderIdentity"] in {plan.digest for plan in AGREED}
+    return spec["holderIdentity"] in {plan.digest for plan in AGREED} | DIGESTS

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
 import os
 import subprocess
@@ -19,9 +17,6 @@ import consents
 from awsworld import AwsWorld, build
 from conftest import run_efsdiag
 from kubeapi import KubeApi
-
-from efsdiag.treat.journal import journals
-from efsdiag.treat.plan_file import PlanError, read_plan
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -62,7 +57,7 @@ class Lab:
 
     def words(self, *arguments: str) -> list[str]:
         """The arguments with the lab's cluster; a digest that is among them is the test's consent."""
-        self._agree(arguments)
+        consents.agree_on(arguments, self.journal)
         live = arguments[0] not in ("journal", "explain", "graph")
         return [*arguments, *(["--kubeconfig", str(self.kube.kubeconfig(self.folder))] if live else [])]
 
@@ -74,16 +69,6 @@ class Lab:
     def environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
         return {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal)}
-
-    def _agree(self, arguments: tuple[str, ...]) -> None:
-        digest = dict(itertools.pairwise(arguments)).get("--approve")
-        known = [journal.plan for journal in journals(self.journal)] if arguments[0] == "undo" else []
-        if arguments[0] == "apply":
-            with contextlib.suppress(PlanError):
-                known = [read_plan(Path(arguments[1]))]
-        for plan in known:
-            if plan.digest == digest:
-                consents.agree(plan)
 
     @property
     def target(self) -> tuple[str, str, str]:

@@ -20,6 +20,7 @@ from typing import Any
 from unittest.mock import patch
 
 import botocore.loaders
+import consents
 from awsworld import AwsWorld, build
 from botocore.loaders import Loader
 from kubeapi import KubeApi
@@ -67,6 +68,7 @@ class RemedyLab:
 
     def run(self, *arguments: str) -> int:
         """`efsdiag` in this process; what it prints is in `printed`."""
+        consents.agree_on(arguments, self.folder / "journal")
         more = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
         kept = {"EFSDIAG_JOURNAL": str(self.folder / "journal"), "EFSDIAG_NO_COLOR": "1"}

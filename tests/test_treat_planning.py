@@ -34,7 +34,7 @@ def planned(
     *remedies: Remedy, causes: tuple[Any, ...] = (cause(),), latent: tuple[Any, ...] = (), choices: Choices = NO_CHOICE
 ) -> Plan:
     diagnosis: Any = SimpleNamespace(causes=causes, latent=latent)
-    gather: Any = SimpleNamespace(call=lambda propose, cause: propose(cause))
+    gather: Any = SimpleNamespace(call=lambda propose, cause, **_: propose(cause))
     known: Mapping[str, Remedy] = {r.id: r for r in remedies}
     return plan_of(diagnosis, TARGET, gather, known, PLACE, NOW, choices)
 
