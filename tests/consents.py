@@ -16,7 +16,7 @@ from typing import Any
 from awsworld import Asked
 from kubeapi import Request
 
-from efsdiag.changes import Plan, Write
+from efsdiag.changes import Lookup, Plan, Write
 from efsdiag.treat.journal import journals
 from efsdiag.treat.plan_file import PlanError, read_plan
 
@@ -100,9 +100,20 @@ def _is_request(request: Request, write: Write) -> bool:
     if (verb, resource) != (request.verb, request.resource.partition(".")[0]):
         return False
     if verb == "create":
-        return bool(request.body == given["object"])
+        return _fits(request.body, given["object"])
     same = (request.name, request.namespace) == (given["name"], given.get("namespace", ""))
     return same and (verb == "delete" or request.body == given["patch"])
+
+
+def _fits(sent: Any, agreed: Any) -> bool:
+    """Whether it is what was agreed to; where that was still to be looked up, any text is."""
+    if isinstance(agreed, Lookup):
+        return isinstance(sent, str)
+    if isinstance(agreed, dict) and isinstance(sent, dict):
+        return agreed.keys() == sent.keys() and all(_fits(sent[k], v) for k, v in agreed.items())
+    if isinstance(agreed, list) and isinstance(sent, list):
+        return len(agreed) == len(sent) and all(map(_fits, sent, agreed))
+    return bool(sent == agreed)
 
 
 def _is_lock(body: Any) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import consents
 import pytest
 from conftest import FIXTURES, ROOT, Situation, run_efsdiag
 from kubeapi import KubeApi
@@ -156,6 +157,7 @@ def test_a_signal_while_a_probe_runs_takes_it_away_before_the_end(lab: Lab, numb
     digest = lab.digest()
     lab.kubelet.paused.set()
     command = [sys.executable, "-m", "efsdiag", *lab.command, "--approve", digest, "-o", "json"]
+    consents.agree_on(command[3:], lab.folder / "journal")
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while not lab.jobs() and process.poll() is None and time.monotonic() < until:
@@ -174,6 +176,7 @@ def test_a_probe_that_was_killed_is_taken_away_by_undo(lab: Lab) -> None:
     digest = lab.digest()
     lab.kubelet.paused.set()
     command = [sys.executable, "-m", "efsdiag", *lab.command, "--approve", digest]
+    consents.agree_on(command[3:], lab.folder / "journal")
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 60
     while not lab.jobs() and process.poll() is None and time.monotonic() < until:

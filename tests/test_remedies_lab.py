@@ -194,6 +194,16 @@ WITHOUT = {
     "switch-on-backups": "moto has no PutBackupPolicy",
     "associate-pod-identity": "moto has no Pod Identity associations",
     "allow-nfs-over-ipv6": "moto's mount targets have no IPv6 addresses",
+    **dict.fromkeys(
+        (
+            "look-inside-the-volume",
+            "ask-from-the-node",
+            "let-process-through",
+            "give-data-directory",
+            "give-named-files",
+        ),
+        "its Job needs a kubelet: it is in test_probing.py, test_remedies_data.py or test_field_story.py",
+    ),
 }
 """Remedies without a round, and why."""
 
@@ -217,7 +227,9 @@ def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: P
         assert_rehearsed(lab)
         assert (lab.declared() == before) is told.binds
         assert told.mode not in lab.causes()
-        assert lab.undo(plan["digest"]) == 0, lab.printed
+        for_good = all(c["undo"] is None for o in plan["chosen"] for c in o["changes"])
+        # What cannot be undone leaves undo with nothing to do, which it says.
+        assert lab.undo(plan["digest"]) == (2 if for_good else 0), lab.printed
         assert_taken_back(lab, before, [c for o in plan["chosen"] for c in o["changes"]])
 
 

@@ -16,11 +16,11 @@ import consents
 import pytest
 from awsworld import Asked, Trouble
 from botocore.exceptions import ClientError
-from conftest import run_efsdiag
 from lab import Lab, lab_of
 from plans import label
 
 from efsdiag.changes import Change, Plan
+from efsdiag.cli import main
 from efsdiag.model import Ref
 from efsdiag.operations import READS
 from efsdiag.treat.journal import Journal, Step, begin, journals
@@ -416,15 +416,14 @@ def test_a_write_that_nobody_agreed_to_fails_the_test_that_made_it(port_closed: 
     done = port_closed.run("apply", str(file), "--approve", plan["digest"], "--settle", "1s")
     assert done.returncode == 0
     assert consents.OFFENCES == []
-    consents.AGREED.clear()
+    consents.forget()
     assert port_closed.run("undo", "--approve", plan["digest"]).returncode == 0
     assert consents.OFFENCES == [], "the words of an undo are a consent too"
     file, plan = planned(port_closed)
-    consents.AGREED.clear()
     words = port_closed.words("apply", str(file), "--approve", plan["digest"], "--settle", "1s")
-    consents.AGREED.clear()
+    consents.forget()
     with mock.patch.dict(os.environ, port_closed.environment, clear=True):
-        run_efsdiag(words)
+        main(words)
     assert [offence.split()[0] for offence in consents.OFFENCES] == [
         "create",
         "AuthorizeSecurityGroupIngress",

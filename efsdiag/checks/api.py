@@ -44,9 +44,10 @@ def aws_api_routed(
         f"{first}, the route table of instance {name} on which the controller runs, leads nowhere but into {vpc}, "
         "which has no endpoint of EFS"
     )
-    return failed(
-        "network.aws-api-unreachable", says, Ref("RouteTable", first), f"endpoints: {len(controller_vpc_endpoints)}"
-    )
+    # A list that lacks a table or an endpoint looks the same: it is certain where the controller says it too.
+    told = bool(heard and heard.of("network.aws-api-unreachable"))
+    proof = f"endpoints: {len(controller_vpc_endpoints)}"
+    return failed("network.aws-api-unreachable", says, Ref("RouteTable", first), proof, sure=told)
 
 
 def _is_of_efs(endpoint: dict[str, Any]) -> bool:
