@@ -11,7 +11,7 @@ from typing import Any
 from awsworld import Asked
 from kubeapi import Request
 
-from efsdiag.changes import Plan, Write
+from efsdiag.changes import Lookup, Plan, Write
 
 AGREED: list[Plan] = []
 OFFENCES: list[str] = []
@@ -61,9 +61,20 @@ def _is_request(request: Request, write: Write) -> bool:
     if (verb, resource) != (request.verb, request.resource.partition(".")[0]):
         return False
     if verb == "create":
-        return bool(request.body == given["object"])
+        return _is_made(request.body, given["object"])
     same = (request.name, request.namespace) == (given["name"], given.get("namespace", ""))
     return same and (verb == "delete" or request.body == given["patch"])
+
+
+def _is_made(body: Any, agreed: Any) -> bool:
+    """Whether the manifest is the one that was agreed to; a text stands where that one has a lookup."""
+    if isinstance(agreed, Lookup):
+        return isinstance(body, str)
+    if isinstance(agreed, dict):
+        return (
+            isinstance(body, dict) and body.keys() == agreed.keys() and all(_is_made(body[k], agreed[k]) for k in body)
+        )
+    return bool(body == agreed)
 
 
 def _is_lock(body: Any) -> bool:
