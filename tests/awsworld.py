@@ -6,12 +6,14 @@ objects beside it renames those. Every request that reaches the server is kept.
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import os
 import re
 import socket
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,6 +27,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 import boto3
 import botocore.session
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
+from moto.ec2.models.instances import InstanceBackend
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.models import AWSManagedPolicy, iam_backends
 from moto.moto_api._internal.moto_random import MotoRandom
@@ -99,6 +102,35 @@ def _long_hex(random: MotoRandom, length: int = 8) -> str:
     return "".join(random.choice("0123456789abcdef") for _ in range(17 if length == 8 else length))
 
 
+def _modify_metadata(backend: InstanceBackend, instance_id: str, **given: Any) -> Any:
+    """moto forgets the metadata options that a call does not name; AWS keeps them."""
+    instance = backend.get_instance(instance_id)
+    before = copy.copy(instance.metadata_options)
+    made = _MODIFY_METADATA(backend, instance_id, **given)
+    for name, value in vars(before).items():
+        if given.get(_METADATA_PARAMETERS.get(name, "")) is None:
+            setattr(made, name, value)
+    return made
+
+
+_MODIFY_METADATA = InstanceBackend.modify_instance_metadata_options
+_METADATA_PARAMETERS = {
+    "http_tokens": "http_tokens",
+    "http_put_response_hop_limit": "hop_limit",
+    "http_endpoint": "http_endpoint",
+    "http_protocol_ipv6": "http_protocol",
+    "instance_metadata_tags": "metadata_tags",
+}
+
+
+def _mended_moto() -> ExitStack:
+    """What moto does otherwise than AWS, put right as long as the stack is open."""
+    stack = ExitStack()
+    stack.enter_context(patch.object(MotoRandom, "get_random_hex", _long_hex))
+    stack.enter_context(patch.object(InstanceBackend, "modify_instance_metadata_options", _modify_metadata))
+    return stack
+
+
 @cache
 def _paths() -> list[tuple[str, re.Pattern[str], str]]:
     """(method, path, operation) of EFS and EKS, whose requests do not name their operation."""
@@ -138,10 +170,10 @@ class AwsWorld:
     """Decides for each request what goes wrong with it."""
     _server: Any = None
     _clients: dict[str, Any] = field(default_factory=dict)
-    _ids: Any = field(default_factory=lambda: patch.object(MotoRandom, "get_random_hex", _long_hex))
+    _mended: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> AwsWorld:
-        self._ids.start()
+        self._mended = _mended_moto()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
         host, port = self._server.get_host_and_port()
@@ -158,7 +190,7 @@ class AwsWorld:
 
     def __exit__(self, *_: object) -> None:
         self._server.stop()
-        self._ids.stop()
+        self._mended.close()
 
     @property
     def environment(self) -> dict[str, str]:

@@ -31,6 +31,7 @@ from worlds.world import Thing, World
 
 from efsdiag.cli import applying, main
 from efsdiag.semantics.binding import nearest_volumes
+from efsdiag.treat.plan_file import read_plan
 from efsdiag.world.live import LiveSource
 
 DECLARED = {
@@ -47,7 +48,6 @@ DECLARED = {
 """What is compared before and after, with its namespaces."""
 BY_CONTROLLERS = ("claimRef", "volumeName", "taints")
 """What the controllers, and not a remedy, write into a spec; the remedies' own writes there are looked at apart."""
-Change = Callable[[World], None]
 
 
 @dataclass
@@ -95,6 +95,7 @@ class RemedyLab:
 
     def apply(self, digest: str) -> int:
         """Carries out plan.json; the controllers work before the second look."""
+        consents.agree(read_plan(self.folder / "plan.json"))
         verify = applying.verify
 
         def after(*given: Any, **named: Any) -> Any:
@@ -159,7 +160,7 @@ class RemedyLab:
                 for n in ("enableDnsSupport", "enableDnsHostnames")
             ],
             "instances": [
-                (i["InstanceId"], [i["MetadataOptions"].get(k) for k in ("HttpEndpoint", "HttpPutResponseHopLimit")])
+                (i["InstanceId"], i["MetadataOptions"])
                 for r in ec2.describe_instances()["Reservations"]
                 for i in r["Instances"]
             ],

@@ -191,6 +191,11 @@ ROUNDS = {
     ),
 }
 WITHOUT = {
+    "let-process-through": "test_field_story.py has its round, with real files",
+    "give-data-directory": "this lab has no kubelet for its Job; test_remedies_data.py has its plan alone",
+    "give-named-files": "this lab has no kubelet for its Job; test_remedies_data.py has its plan alone",
+    "look-inside-the-volume": "it mends nothing; test_probing.py carries it out",
+    "ask-from-the-node": "it mends nothing, and this lab has no kubelet for its Job",
     "switch-on-backups": "moto has no PutBackupPolicy",
     "associate-pod-identity": "moto has no Pod Identity associations",
     "allow-nfs-over-ipv6": "moto's mount targets have no IPv6 addresses",
