@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 import botocore.session
 import pytest
+from awsworld import IMAGE
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 from botocore.validate import ParamValidator
@@ -72,7 +73,7 @@ def world(server):
     iam.attach_role_policy(RoleName="node", PolicyArn=policy)
     iam.create_instance_profile(InstanceProfileName="node")
     iam.add_role_to_instance_profile(InstanceProfileName="node", RoleName="node")
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    image = IMAGE
     run = ec2.run_instances(
         ImageId=image,
         MinCount=7,
