@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,8 @@ class Kubelet:
         """The Jobs that were run, in their order."""
         self.paused = threading.Event()
         """While it is set, Jobs stay as they are made."""
+        self.before: Callable[[dict[str, Any]], None] = lambda job: None
+        """What happens to the volume before a Job runs."""
         self._known: set[str] = set()
 
     def __enter__(self) -> Kubelet:
@@ -62,6 +64,7 @@ class Kubelet:
 
     def _start(self, job: dict[str, Any]) -> None:
         self.ran.append(job)
+        self.before(job)
         metadata, template = job["metadata"], job["spec"]["template"]
         name, namespace = f"{metadata['name']}-x7k2p", metadata["namespace"]
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}

@@ -14,9 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+from conftest import run_efsdiag
 from kubelet import Kubelet
 from lab import Lab, lab_of
 from test_prometheus_really import PROMETHEUS, USER, directory, printed_by, ready, started
@@ -44,6 +46,11 @@ class Story:
     @property
     def data(self) -> Path:
         return self.root / "prometheus" / "server"
+
+    def run(self, *arguments: str) -> CompletedProcess[str]:
+        """The command on the lab's cluster and account, in this process; nobody is at a terminal."""
+        command = [*arguments, "--kubeconfig", str(self.lab.kube.kubeconfig(self.lab.folder))]
+        return CompletedProcess(command, *run_efsdiag(command))
 
     def pod(self) -> dict[str, Any]:
         found = self.lab.kube.object("pods", self.lab.expect["target"].rpartition("/")[2], "default")
@@ -79,19 +86,23 @@ class Story:
 
     def probe_digest(self, *command: str) -> str:
         """The digest of the probe that the command would make, which it says where nobody is asked."""
-        done = self.lab.run(*command)
+        done = self.run(*command)
         assert done.returncode == 6, done.stdout + done.stderr
         return done.stderr.rpartition("--approve ")[2].split()[0]
 
 
 @pytest.fixture
-def story(tmp_path: Path) -> Iterator[Story]:
+def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
     root = Path(tempfile.mkdtemp(prefix="efsdiag-story-"))
     root.chmod(0o755)
     (root / "prometheus.yml").write_text("global: {}\n")
     directory(root / "prometheus" / "server", 0o755, USER)
     directory(root / "prometheus", 0o700, 0)
     with lab_of("story-parent-dir", tmp_path) as lab, Kubelet(lab.kube, {CLAIM: root}) as kubelet:
+        for name in [name for name in os.environ if name.startswith(("AWS_", "KUBECONFIG"))]:
+            monkeypatch.delenv(name)
+        for name, value in {**lab.aws.environment, "EFSDIAG_JOURNAL": str(tmp_path / "journal")}.items():
+            monkeypatch.setenv(name, value)
         told = Story(lab, root, kubelet)
         told.crashed(tmp_path / "log")
         yield told
@@ -106,7 +117,7 @@ def test_the_story_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story
     lab, before = story.lab, story.states()
 
     # Without a look inside, the log makes it likely at most, and there is no remedy for what is likely.
-    first = lab.run("why", *lab.target, "-o", "json")
+    first = story.run("why", *lab.target, "-o", "json")
     assert causes(first.stdout).get(PARENT) != "confirmed"
 
     # Nobody is asked, nobody said yes: nothing is made.
@@ -114,21 +125,21 @@ def test_the_story_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story
     digest = story.probe_digest("why", *lab.target, "--probe")
     assert lab.kube.mutations == []
 
-    seen = lab.run("why", *lab.target, "--probe", "--approve", digest, "-o", "json")
+    seen = story.run("why", *lab.target, "--probe", "--approve", digest, "-o", "json")
     assert seen.returncode == 1, seen.stdout + seen.stderr
     assert causes(seen.stdout) == {PARENT: "confirmed"}
     assert story.jobs() == []
     assert story.states() == before
 
     file = tmp_path / "plan.json"
-    made = lab.run("plan", *lab.target, "--probe", "--approve", digest, "-o", str(file))
+    made = story.run("plan", *lab.target, "--probe", "--approve", digest, "-o", str(file))
     assert made.returncode == 0, made.stdout + made.stderr
     plan = json.loads(file.read_text())
     assert [o["remedy"] for o in plan["chosen"]] == ["let-process-through"]
     assert story.jobs() == []
     assert story.states() == before
 
-    done = lab.run("apply", str(file), "--approve", plan["digest"], "--settle", "20s")
+    done = story.run("apply", str(file), "--approve", plan["digest"], "--settle", "20s")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "worked: parents-searchable" in done.stdout
     parent = str(story.root / "prometheus")
@@ -136,11 +147,75 @@ def test_the_story_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story
 
     with started(story.root, story.data, tmp_path / "second") as process:
         story.came_up(ready(process, tmp_path / "second"))
-        well = lab.run("why", *lab.target, "-o", "json")
+        well = story.run("why", *lab.target, "-o", "json")
         assert (well.returncode, json.loads(well.stdout)["status"]) == (0, "healthy"), well.stdout
     shutil.rmtree(story.data)
     directory(story.data, 0o755, USER)
 
-    back = lab.run("undo", "--approve", plan["digest"])
+    back = story.run("undo", "--approve", plan["digest"])
     assert back.returncode == 0, back.stdout + back.stderr
     assert story.states() == before
+
+
+def planned(story: Story, file: Path) -> dict[str, Any]:
+    """The plan after a probe that was agreed to, in the file."""
+    digest = story.probe_digest("plan", *story.lab.target, "--probe")
+    made = story.run("plan", *story.lab.target, "--probe", "--approve", digest, "-o", str(file))
+    assert made.returncode == 0, made.stdout + made.stderr
+    return dict(json.loads(file.read_text()))
+
+
+def leaf_of_root(story: Story) -> str:
+    directory(story.data, 0o755, 0)
+    return "give-data-directory"
+
+
+def file_of_root(story: Story) -> str:
+    (story.data / "queries.active").write_text("[]")
+    (story.data / "queries.active").chmod(0o600)
+    return "give-named-files"
+
+
+@pytest.mark.parametrize("situation", [leaf_of_root, file_of_root])
+def test_each_remedy_mends_what_keeps_a_real_prometheus_out_and_its_undo_takes_it_back(
+    story: Story, situation: Any, tmp_path: Path
+) -> None:
+    directory(story.root / "prometheus", 0o755, 0)
+    remedy = situation(story)
+    story.crashed(tmp_path / "again")
+    before = story.states()
+    plan = planned(story, tmp_path / "plan.json")
+    assert [o["remedy"] for o in plan["chosen"]] == [remedy]
+    done = story.run("apply", str(tmp_path / "plan.json"), "--approve", plan["digest"], "--settle", "20s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "worked: data-owned" in done.stdout
+    mended = story.states()
+    assert {path for path in before if before[path] != mended[path]} == {
+        str(story.data / "queries.active") if remedy == "give-named-files" else str(story.data)
+    }
+    back = story.run("undo", "--approve", plan["digest"])
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert story.states() == before
+    story.crashed(tmp_path / "and again")
+
+
+def test_what_changed_since_the_plan_is_left_as_it_is(story: Story, tmp_path: Path) -> None:
+    plan = planned(story, tmp_path / "plan.json")
+    parent = story.root / "prometheus"
+    apply = ("apply", str(tmp_path / "plan.json"), "--approve", plan["digest"])
+
+    # The probe with which `apply` begins sees it.
+    parent.chmod(0o740)
+    before = story.states()
+    done = story.run(*apply)
+    assert (done.returncode, "plan-stale" in done.stderr) == (6, True), done.stdout + done.stderr
+    assert story.states() == before
+    assert story.jobs() == []
+
+    # After that probe, the Job that mends sees it.
+    parent.chmod(0o700)
+    story.kubelet.before = lambda job: parent.chmod(0o750) if "-mend-" in job["metadata"]["name"] else None
+    done = story.run(*apply)
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert "/prometheus is 0:0:0750; it had to be 0:0:0700" in done.stdout
+    assert story.states()[str(parent)] == (0, 0, "0750")
