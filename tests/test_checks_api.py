@@ -36,7 +36,7 @@ def leading(**route: str) -> dict[str, Any]:
 
 def test_a_table_with_the_local_route_alone_fails() -> None:
     verdict = routed(ISOLATED)
-    assert modes_of(verdict) == [("network.aws-api-unreachable", True)]
+    assert modes_of(verdict) == [("network.aws-api-unreachable", False)]
     assert str(verdict.findings[0].object) == "RouteTable/rtb-1"
 
 
@@ -47,12 +47,12 @@ def test_a_route_out_of_the_vpc_passes(way: dict[str, str]) -> None:
 
 def test_a_nat_gateway_that_is_gone_is_no_way() -> None:
     gone = leading(DestinationCidrBlock="0.0.0.0/0", NatGatewayId="nat-1", State="blackhole")
-    assert modes_of(routed(gone)) == [("network.aws-api-unreachable", True)]
+    assert modes_of(routed(gone)) == [("network.aws-api-unreachable", False)]
 
 
 def test_an_endpoint_of_s3_is_no_way() -> None:
     s3 = leading(DestinationPrefixListId="pl-1", GatewayId="vpce-9")
-    assert modes_of(routed(s3)) == [("network.aws-api-unreachable", True)]
+    assert modes_of(routed(s3)) == [("network.aws-api-unreachable", False)]
 
 
 def test_an_endpoint_of_efs_passes() -> None:
@@ -63,7 +63,7 @@ def test_an_endpoint_of_efs_passes() -> None:
     "change", [{"PrivateDnsEnabled": False}, {"State": "pending"}, {"ServiceName": "com.amazonaws.us-east-1.ec2"}]
 )
 def test_an_endpoint_that_does_not_answer_for_efs_is_no_way(change: dict[str, Any]) -> None:
-    assert modes_of(routed(ISOLATED, endpoints=[{**ENDPOINT, **change}])) == [("network.aws-api-unreachable", True)]
+    assert modes_of(routed(ISOLATED, endpoints=[{**ENDPOINT, **change}])) == [("network.aws-api-unreachable", False)]
 
 
 def test_where_aws_answered_it_was_reached() -> None:

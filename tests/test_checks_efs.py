@@ -409,7 +409,7 @@ def test_efs_is_not_asked_where_the_node_plugin_refuses_every_volume_itself() ->
     refused = f'MountVolume.SetUp failed for volume "{VOLUMES[0].name}" : rpc error: code = InvalidArgument desc = x'
     late = f'MountVolume.SetUp failed for volume "{VOLUMES[0].name}" : rpc error: code = DeadlineExceeded desc = x'
     driver, network = (said("pod-event", "FailedMount", text) for text in (refused, late))
-    assert mount.mount_admitted(VOLUMES, attempt("scheduled"), heard(driver)).state is State.SKIP
+    assert mount.mount_admitted(VOLUMES, attempt("scheduled"), heard(driver)).state is State.WAITING
     assert mount.mount_admitted(VOLUMES, attempt("scheduled"), heard(driver, network)).state is State.WAITING
     two = (*VOLUMES, efs_volume(name="other"))
     assert mount.mount_admitted(two, attempt("scheduled"), heard(driver)).state is State.WAITING

@@ -186,7 +186,7 @@ def test_the_pods_that_nodes_wait_for_are_those_of_the_nodes_with_the_start_up_t
     taint = "efs.csi.aws.com/agent-not-ready=:NoExecute"
     here = driver_pod("n1", "efs-csi-node")
     waiting = first_excluding_filter(pod(node=None), [node(taints=[taint]), node("worker2", taints=[taint])])
-    found = evidence.starting_plugin_pods(reading(here), DAEMONS, waiting)
+    found = evidence.starting_plugin_pods(reading(here, DAEMONS), waiting)
     assert {name: names(pods) for name, pods in (found or {}).items()} == {NODE: ["n1"], "worker2": []}
     dedicated = first_excluding_filter(pod(node=None), [node(taints=["dedicated=batch:NoSchedule"])])
-    assert evidence.starting_plugin_pods(reading(here), DAEMONS, dedicated) is None
+    assert evidence.starting_plugin_pods(reading(here, DAEMONS), dedicated) is None

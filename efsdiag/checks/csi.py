@@ -142,14 +142,14 @@ def node_plugin_started(
         return skipped("the pod has its node")
     if isinstance(starting_plugin_pods, Unread):
         return unknown(starting_plugin_pods.why, starting_plugin_pods.grant)
-    if not starting_plugin_pods or node_daemonset is None:
+    if not starting_plugin_pods:
         return skipped("no node waits for the node plugin to start")
     standing = [pod for pods in starting_plugin_pods.values() for pod in pods]
     ready = [p["metadata"]["name"] for p in standing if is_ready(p)]
     if ready:
         return passed(f"{ready[0]} is ready")
     if not standing:
-        on = ref_of(node_daemonset)
+        on = ref_of(node_daemonset) if node_daemonset else Ref("DaemonSet", "efs-csi-node", "kube-system")
         says = f"no pod of {on.name} stands on {', '.join(starting_plugin_pods)}, which wait{{}} for it"
         return failed("csi.node-daemonset-not-on-node", says.format("s" if len(starting_plugin_pods) == 1 else ""), on)
     return _why_not_ready(

@@ -65,16 +65,19 @@ def node_plugin_pods(
     return pods_of(read, node_daemonset, f"spec.nodeName={name}") if name else None
 
 
-def starting_plugin_pods(
-    read: Any, node_daemonset: dict[str, Any], filtering: Filtering
-) -> dict[str, list[dict[str, Any]]] | None:
+def starting_plugin_pods(read: Any, filtering: Filtering) -> dict[str, list[dict[str, Any]]] | None:
     """Node name → pods of the node plugin, for the nodes that only wait for it to start; absent where none does.
 
-    Source:  kube:list pods, label selector
+    The taint alone says that the plugin is meant to be there, whatever the pod's own volumes are.
+
+    Source:  kube:list daemonsets, kube:list pods, label selector
     """
     names = [e.node for e in waiting_for_agent(filtering)]
-    pods = pods_of(read, node_daemonset) if names else []
-    return {n: [p for p in pods if p["spec"].get("nodeName") == n] for n in names} or None
+    daemonset = find_driver(read, "daemonsets") if names else None
+    if daemonset is None:
+        return None
+    pods = pods_of(read, daemonset)
+    return {n: [p for p in pods if p["spec"].get("nodeName") == n] for n in names}
 
 
 def controller_lease(read: Any, controller_deployment: dict[str, Any]) -> dict[str, Any] | None:
