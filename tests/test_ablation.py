@@ -12,7 +12,7 @@ from worlds.ablation import mistakes_of
 from worlds.fault import Fault, load
 from worlds.gaps import ABLATION_GAPS, KNOWN_GAPS, TRUE_THEN
 
-EVERY = 7
+EVERY = 14
 """One removal in so many is tried for each fault."""
 
 FAULTS = load()
