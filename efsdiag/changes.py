@@ -53,6 +53,10 @@ def with_lookups(value: Any, found: Callable[[Lookup], Any]) -> Any:
     return [with_lookups(v, found) for v in value] if isinstance(value, list) else value
 
 
+def _ref_as_json(ref: Ref) -> dict[str, str]:
+    return {name: value for name, value in vars(ref).items() if value}
+
+
 @dataclass(frozen=True)
 class Write:
     """One call that writes: an operation of `writes.WRITES` with its parameters, JSON values with `Lookup`s in them."""
@@ -80,7 +84,7 @@ class Change:
         return {
             "words": self.words,
             "risk": self.risk.value,
-            "object": {k: v for k, v in vars(self.on).items() if v},
+            "object": _ref_as_json(self.on),
             "write": self.write.as_json(),
             "undo": self.undo.as_json() if self.undo else None,
             "residue": self.residue,
@@ -118,7 +122,7 @@ class Option:
         return {
             "mode": self.mode,
             "check": self.check,
-            "object": {k: v for k, v in vars(self.on).items() if v} if self.on else None,
+            "object": _ref_as_json(self.on) if self.on else None,
             "remedy": self.remedy,
             "does": self.does,
             "costs": self.costs,

@@ -14,7 +14,7 @@ from efsdiag.semantics.driver import (
     credential_path,
     plugin_status,
 )
-from efsdiag.semantics.instances import identities_of
+from efsdiag.semantics.instances import identities_of, live_instances
 from efsdiag.semantics.objects import time_of
 from efsdiag.semantics.roles import Role
 
@@ -92,8 +92,7 @@ def find_instance(read: Any, node: dict[str, Any], csi_node: dict[str, Any] | No
     name = node["metadata"]["name"]
     for identity in identities_of(node, csi_node):
         answer = read("ec2:DescribeInstances", **identity.parameters)
-        found = [i for r in (answer or {}).get("Reservations", []) for i in r.get("Instances", [])]
-        live = [i for i in found if i.get("State", {}).get("Name") not in ("terminated", "shutting-down")]
+        live = live_instances(answer)
         if len(live) == 1:
             return live[0]
         if len(live) > 1:

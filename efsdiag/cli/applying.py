@@ -70,7 +70,7 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
     request = request_for(plan, given)
     with no_other_fix():
         resumed = in_journals(lambda folder: unfinished_for(folder, plan.digest))
-        if datetime.now(UTC) > plan.expires_at:
+        if now() > plan.expires_at:
             undo = f"efsdiag undo {resumed.id} takes back what it began; or " if resumed else ""
             message = f"{file} was good until {plan.expires_at.isoformat()}"
             raise Fault("plan-expired", message, f"{undo}{AGAIN}", CONSENT)
@@ -122,7 +122,7 @@ def carry(
         with open_writer(plan, consent, request.live, WriteOptions.of(given), done.opened.again) as writer:
             if not resumed:
                 rehearse(plan, consent, writer)
-            journal = resumed or in_journals(lambda folder: begin(folder, plan, datetime.now(UTC)))
+            journal = resumed or in_journals(lambda folder: begin(folder, plan, now()))
             say([line(f"journal {journal.id}", "dim")], request)
             with told(journal, request):
                 outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided)

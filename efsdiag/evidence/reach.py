@@ -10,7 +10,7 @@ from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.ends import NodeEnd, TargetEnd, node_end, target_of
 from efsdiag.semantics.hops import Hop
-from efsdiag.semantics.instances import identities_of
+from efsdiag.semantics.instances import identities_of, live_instances
 from efsdiag.semantics.network import path
 
 MOST_NODES = 100
@@ -47,8 +47,7 @@ def other_instances(
     for parameter, value in filter(None, ways.values()):
         wanted.setdefault(parameter, set()).add(value)
     answers = read.many(("ec2:DescribeInstances", {p: tuple(sorted(v))}) for p, v in sorted(wanted.items()))
-    told = [i for a in answers for r in (a or {}).get("Reservations", []) for i in r.get("Instances", [])]
-    instances = list({i["InstanceId"]: i for i in told}.values())
+    instances = list({i["InstanceId"]: i for answer in answers for i in live_instances(answer)}.values())
     return {name: _only(instances, way) for name, way in sorted(ways.items())}
 
 
@@ -120,10 +119,9 @@ def _way(node: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _only(instances: list[dict[str, Any]], way: tuple[str, str] | None) -> dict[str, Any] | None:
-    """The one live instance that fits; None where none or several do."""
+    """The one instance that fits; None where none or several do."""
     if way is None:
         return None
     parameter, value = way
     fitting = [i for i in instances if i.get(FIELDS[parameter]) == value]
-    live = [i for i in fitting if i.get("State", {}).get("Name") not in ("terminated", "shutting-down")]
-    return live[0] if len(live) == 1 else None
+    return fitting[0] if len(fitting) == 1 else None

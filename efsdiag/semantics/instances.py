@@ -49,3 +49,9 @@ def region_of(instance: Mapping[str, Any]) -> str:
     zone = str((instance.get("Placement") or {}).get("AvailabilityZone", ""))
     found = re.match(r"[a-z]{2}(-[a-z]+)+-\d+", zone)
     return found[0] if found else ""
+
+
+def live_instances(answer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The instances in an answer of ec2:DescribeInstances, less those that are gone or go."""
+    found = [i for r in (answer or {}).get("Reservations", []) for i in r.get("Instances", [])]
+    return [i for i in found if i.get("State", {}).get("Name") not in ("terminated", "shutting-down")]

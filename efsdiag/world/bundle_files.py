@@ -102,9 +102,9 @@ def _marks_in(folder: Path) -> list[str]:
 def _walk(root: Path, place: Path, limits: Limits) -> Iterator[str]:
     """The regular files under `root`, by their path from it."""
     seen = 0
-    todo = [root]
-    while todo:
-        for entry in os.scandir(todo.pop()):
+    stack = [root]
+    while stack:
+        for entry in os.scandir(stack.pop()):
             seen += 1
             name = str(Path(entry.path).relative_to(root))
             checked_name(name, place)
@@ -115,7 +115,7 @@ def _walk(root: Path, place: Path, limits: Limits) -> Iterator[str]:
             if entry.is_dir():
                 if entry.is_symlink():
                     raise refusal(place, f"{name!r} is a link to a folder")
-                todo.append(Path(entry.path))
+                stack.append(Path(entry.path))
             elif entry.is_file():
                 yield name
             elif not entry.is_symlink():

@@ -50,14 +50,14 @@ def _readable(documents: Documents, file: str) -> Any:
 
 
 def _times(value: Any) -> Iterator[tuple[datetime, str]]:
-    todo = [value]
-    while todo:
-        at = todo.pop()
+    stack = [value]
+    while stack:
+        at = stack.pop()
         if isinstance(at, list):
-            todo += at
+            stack += at
         elif isinstance(at, dict):
             for name, inner in at.items():
                 if name in _PAST and (time := parsed(inner)) is not None:
                     yield time, inner
                 elif isinstance(inner, (dict, list)):
-                    todo.append(inner)
+                    stack.append(inner)

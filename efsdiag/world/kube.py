@@ -6,7 +6,6 @@ package itself is used in `kube_http.py` alone, and imported when a `KubeSource`
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from urllib.parse import quote, urlencode
 from efsdiag.model import Answer, Query, Unreadable
 from efsdiag.operations import READS, Read, resource_of
 from efsdiag.world.errors import Unreachable
-from efsdiag.world.kube_http import Cluster
+from efsdiag.world.kube_http import Cluster, json_of, message_of
 from efsdiag.world.retry import PASSING, Reply, insist
 
 PAGE = 500
@@ -90,7 +89,7 @@ class KubeSource:
             reply = Reply(0)
         if self.trouble is not None:
             raise self.trouble
-        parsed = _json(reply) if reply.status == 200 else None
+        parsed = json_of(reply) if reply.status == 200 else None
         return str(parsed.get("gitVersion", "")) if isinstance(parsed, dict) else ""
 
     def __call__(self, query: Query) -> Answer:
@@ -143,7 +142,7 @@ class KubeSource:
             return self._absent(query, read, reply)
         if reply.status == 204 or (reply.status == 200 and not reply.body):
             return ""
-        if reply.status == 400 and _NO_LOG.search(_message(reply)):
+        if reply.status == 400 and _NO_LOG.search(message_of(reply)):
             return None
         if reply.status != 200:
             raise self._refusal(query, read, reply)
@@ -159,15 +158,15 @@ class KubeSource:
         except Unreachable as error:
             self._trouble = error
             raise Unreadable(query, error.message, error.hint) from error
-        if reply.status == 401 or (reply.status == 403 and _ANONYMOUS in _message(reply)):
-            why = f"the cluster of context {self.context} does not accept the credentials ({_message(reply)})"
+        if reply.status == 401 or (reply.status == 403 and _ANONYMOUS in message_of(reply)):
+            why = f"the cluster of context {self.context} does not accept the credentials ({message_of(reply)})"
             hint = f"sign in again: the token or certificate of context {self.context} is missing, expired or revoked"
             self._trouble = Unreachable("cluster-unauthenticated", why, hint)
             raise Unreadable(query, why, hint)
         if reply.status not in passing:
             self._answered = True
         else:
-            why = f"the API server {self.server} answered {reply.status}: {_message(reply)}"
+            why = f"the API server {self.server} answered {reply.status}: {message_of(reply)}"
             self._trouble = Unreachable("cluster-unavailable", why, "try again when the API server is well")
         return reply
 
@@ -180,7 +179,7 @@ class KubeSource:
     def _parsed(self, query: Query, read: Read, reply: Reply) -> dict[str, Any]:
         if reply.status != 200:
             raise self._refusal(query, read, reply)
-        parsed = _json(reply)
+        parsed = json_of(reply)
         if not isinstance(parsed, dict):
             raise Unreadable(
                 query, f"{self.server} answered {query.operation} with something that is not a JSON object"
@@ -188,7 +187,7 @@ class KubeSource:
         return parsed
 
     def _refusal(self, query: Query, read: Read, reply: Reply) -> Unreadable:
-        message = _message(reply)
+        message = message_of(reply)
         if reply.status == 403:
             grant = _grant(query, read)
             if "cannot impersonate" in message:
@@ -238,22 +237,6 @@ def _grant(query: Query, read: Read) -> str:
     return f"{read.permission} in namespace {namespace}" if namespace else f"{read.permission} in all namespaces"
 
 
-def _json(reply: Reply) -> Any:
-    """The body as JSON, or None where it is none."""
-    try:
-        return json.loads(reply.body)
-    except ValueError:
-        return None
-
-
 def _is_status(reply: Reply) -> bool:
-    parsed = _json(reply)
+    parsed = json_of(reply)
     return isinstance(parsed, dict) and parsed.get("kind") == "Status"
-
-
-def _message(reply: Reply) -> str:
-    """What the server says about a request that it did not serve: the Status' message, else the start of the text."""
-    parsed = _json(reply)
-    if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
-        return str(parsed["message"])
-    return reply.body[:200].decode("utf-8", "replace").strip() or "no text"

@@ -5,6 +5,7 @@ The package's calls differ between its versions (37 takes a whole URL, 36 a path
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -121,6 +122,22 @@ class Cluster:
         why = next(sentence for kind, sentence in sentences.items() if isinstance(error, kind))
         hint = f"check that the network reaches {self.host} (VPN, proxy, allowed addresses) and that the cluster runs"
         return Unreachable("cluster-unreachable", why, hint)
+
+
+def json_of(reply: Reply) -> Any:
+    """The body as JSON, or None where it is none."""
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        return None
+
+
+def message_of(reply: Reply) -> str:
+    """What the server says about a request that it did not serve: the Status' message, else the start of the text."""
+    parsed = json_of(reply)
+    if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
+        return str(parsed["message"])
+    return reply.body[:200].decode("utf-8", "replace").strip() or "no text"
 
 
 def _configure(configuration: Any, kubeconfig: str | None, context: str | None) -> tuple[str, str]:

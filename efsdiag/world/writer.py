@@ -28,7 +28,7 @@ from efsdiag.world.aws import AwsSource
 from efsdiag.world.aws_errors import Kind, kind_of, sentence
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.json_patch import contains, holds_already
-from efsdiag.world.kube_http import Cluster
+from efsdiag.world.kube_http import Cluster, message_of
 from efsdiag.world.retry import Reply
 from efsdiag.writes import MANAGED, WRITES, WriteOperation
 
@@ -184,11 +184,11 @@ class Writer:
         try:
             return json.loads(reply.body)
         except ValueError as error:
-            says = f"{write.operation}: {reply.status}, but no answer of Kubernetes: {_message(reply)}"
+            says = f"{write.operation}: {reply.status}, but no answer of Kubernetes: {message_of(reply)}"
             raise WriteFailed(Trouble.LOST, says) from error
 
     def _kube_failure(self, write: Write, reply: Reply) -> WriteFailed:
-        says = f"{write.operation} {write.parameters.get('name', '')}: {reply.status} {_message(reply)}"
+        says = f"{write.operation} {write.parameters.get('name', '')}: {reply.status} {message_of(reply)}"
         if reply.status == 409 and write.operation.startswith("kube:create") and self._kube_holds(write):
             return WriteFailed(Trouble.THERE, says)
         if reply.status in (409, 422) and "patch" in write.parameters and self._kube_holds(write):
@@ -234,13 +234,3 @@ def _path(write: Write, known: WriteOperation) -> str:
     scope = f"/namespaces/{quote(write.parameters['namespace'], safe='')}" if known.namespaced else ""
     tail = "" if verb == "create" else f"/{quote(write.parameters['name'], safe='')}"
     return f"{root}{scope}/{resource}{tail}"
-
-
-def _message(reply: Reply) -> str:
-    try:
-        parsed = json.loads(reply.body)
-    except ValueError:
-        parsed = None
-    if isinstance(parsed, dict) and isinstance(parsed.get("message"), str):
-        return str(parsed["message"])
-    return reply.body[:200].decode("utf-8", "replace").strip() or "no text"
