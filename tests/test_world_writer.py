@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import consents
@@ -270,6 +271,18 @@ class SignInPage(Cluster):
 
     def send(self, method: str, url: str, body: Any, content_type: str) -> Reply:
         return Reply(200, b"<html>sign in</html>")
+
+
+def test_an_object_with_a_look_up_in_it_holds_once_it_was_made(scene: Scene) -> None:
+    name = Lookup(read_of("kube:get namespaces", name="kube-system"), "metadata.name")
+    plain = storage_class("efs-looked-up")
+    written = plain.write.parameters["object"]
+    change = replace(plain, write=write_of(plain.write.operation, object={**written, "parameters": {"found": name}}))
+    writer = scene.writer(agreed(change))
+    assert writer.holds(change) is False
+    writer.write(change.write)
+    assert writer.holds(change) is True
+    take_back(scene, change)
 
 
 def test_an_answer_that_is_no_json_leaves_open_what_happened(scene: Scene) -> None:

@@ -217,7 +217,9 @@ class Writer:
         found = json.loads(reply.body)
         if verb == "create":
             labels = (found.get("metadata") or {}).get("labels") or {}
-            return MANAGED.items() <= labels.items() and contains(found, write.parameters["object"])
+            # What is not there to be looked up is null, and no object holds that.
+            wanted = with_lookups(write.parameters["object"], self._looked_up)
+            return MANAGED.items() <= labels.items() and contains(found, wanted)
         return holds_already(found, write.parameters["patch"])
 
     def _send(self, method: str, url: str, body: Any, content_type: str) -> Reply:
