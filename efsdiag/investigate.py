@@ -41,7 +41,8 @@ def investigate(
     gather = Gather(rulebook.evidence, source, {"subject": chosen.subject, "now": now}, workers=workers, strict=strict)
     verdicts = judge_all(rulebook, gather)
     queries = {
-        id_: gather.queries_of(name for name, _ in parameters_of(check.judge)) for id_, check in rulebook.checks.items()
+        id_: gather.queries_of([*(name for name, _ in parameters_of(check.judge)), check.shown_by])
+        for id_, check in rulebook.checks.items()
     }
     return _sorted(rulebook, asked, chosen.subject, chosen.note, now, verdicts, queries)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from efsdiag.checks.messages import finding_of
 from efsdiag.gather import MISTAKES, Gather
-from efsdiag.model import Check, Evidence, Missing, State, Verdict, failed_all, unknown, waiting
+from efsdiag.model import Check, Evidence, Missing, State, Verdict, failed_all, passed, unknown, waiting
 from efsdiag.rules import Rulebook
 
 
@@ -15,7 +15,8 @@ def judge_all(rulebook: Rulebook, gather: Gather) -> dict[str, Verdict]:
     """The verdict of each check, by its id.
 
     A check that nobody could look at fails, likely, where a message of the present attempt belongs to one of its modes
-    alone: what was said then stands in for what could not be seen.
+    alone: what was said then stands in for what could not be seen. It passes where its rule names evidence that shows
+    that it is in nobody's way (`shown_by`), and there is such evidence.
     """
     gather.prefetch(check.judge for check in rulebook.checks.values())
     verdicts = {id_: judge(check, gather) for id_, check in sorted(rulebook.checks.items())}
@@ -24,6 +25,9 @@ def judge_all(rulebook: Rulebook, gather: Gather) -> dict[str, Verdict]:
         for id_, verdict in verdicts.items():
             if verdict.state is State.UNKNOWN:
                 verdicts[id_] = _by_messages(rulebook.checks[id_], verdict, heard.value)
+    for id_, verdict in verdicts.items():
+        if verdict.state is State.UNKNOWN:
+            verdicts[id_] = _by_neighbours(rulebook.checks[id_], verdict, gather)
     return verdicts
 
 
@@ -49,6 +53,11 @@ def _by_messages(check: Check, verdict: Verdict, heard: Any) -> Verdict:
     if not said:
         return verdict
     return failed_all([finding_of(s, sure=False) for s in said.values()])
+
+
+def _by_neighbours(check: Check, verdict: Verdict, gather: Gather) -> Verdict:
+    shown = gather(check.shown_by) if check.shown_by else None
+    return passed(f"nobody could look, but {shown.value}") if isinstance(shown, Evidence) else verdict
 
 
 def states_of(verdicts: Mapping[str, Verdict]) -> dict[str, int]:

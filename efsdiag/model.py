@@ -225,6 +225,8 @@ class Check:
     actionable: bool = False
     """A symptom that tells the reader where to act even where nothing behind it could be looked at."""
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    shown_by: str = ""
+    """Evidence, a sentence, that shows where nobody could look that the claim is not in the way; "" where none does."""
     where: str = ""
     """File and line of the rule."""
 

@@ -22,13 +22,9 @@ from typing import Any
 
 from efsdiag.catalogue import load_modes
 from efsdiag.checks.messages import judge_by_messages
-from efsdiag.diagnose import graph_of
-from efsdiag.gather import parameters_of
 from efsdiag.model import Check, Mode, Verdict
+from efsdiag.rule_verification import GIVEN, line_of, verify, verify_judged
 from efsdiag.yaml_files import Entry, RuleError, entries, nearest
-
-GIVEN = frozenset({"subject", "now"})
-"""Values that the run gives, and no evidence function makes."""
 
 KEYS = {
     "claim": str,
@@ -42,6 +38,7 @@ KEYS = {
     "judged_by": str,
     "certain": bool,
     "hears": list,
+    "shown_by": str,
     "settings": dict,
 }
 NEEDED = ("claim", "matters", "blocks", "modes")
@@ -71,10 +68,10 @@ def load_rulebook(extra: Path | None = None) -> Rulebook:
         functions, code = _check_functions(f"efsdiag.checks.{area}"), f"efsdiag/checks/{area}.py"
         left = _add_checks(found, entries(file, f"rules/{file.name}"), functions, modes, code)
         _refuse(left, found, code)
-    _verify_judged(found, modes)
+    verify_judged(found, modes)
     if extra is not None:
         _add_folder(extra, found, evidence, modes)
-    _verify(found, evidence)
+    verify(found, evidence)
     return Rulebook(found, modes, evidence)
 
 
@@ -134,7 +131,7 @@ def _add_evidence(
 ) -> None:
     for name, function in functions.items():
         if name in evidence or name in GIVEN:
-            at = f"{where}:{_line(function)}"
+            at = f"{where}:{line_of(function)}"
             raise RuleError("evidence-twice", at, f"makes the evidence {name}, which is made elsewhere already")
         evidence[name] = function
 
@@ -162,7 +159,7 @@ def _refuse(left: Mapping[str, Callable[..., Any]], found: Mapping[str, Check], 
     for name, function in left.items():
         hint = nearest(name.replace("_", "-"), found)
         raise RuleError(
-            "function-without-rule", f"{code}:{_line(function)}", f"has {name}, which no rule declares", hint
+            "function-without-rule", f"{code}:{line_of(function)}", f"has {name}, which no rule declares", hint
         )
 
 
@@ -216,6 +213,7 @@ def _check(entry: Entry, functions: Mapping[str, Callable[..., Any]], modes: Map
         milestone=bool(rule.get("milestone", False)),
         actionable=bool(rule.get("actionable", False)),
         settings=rule.get("settings", {}),
+        shown_by=rule.get("shown_by", ""),
         where=entry.where,
     )
 
@@ -224,74 +222,9 @@ def _function_of(entry: Entry, functions: Mapping[str, Callable[..., Any]], code
     name = entry.key.replace("-", "_")
     if name not in functions:
         near = nearest(name, functions)
-        at = next((f":{_line(functions[n])}" for n in functions if n in near), "")
+        at = next((f":{line_of(functions[n])}" for n in functions if n in near), "")
         hint = near.replace("?", f" in {code}{at}?") if near else f"write it in {code}"
         raise RuleError(
             "rule-without-function", entry.where, f"declares {entry.key}, but there is no function {name}", hint
         )
     return functions[name]
-
-
-def _line(function: Callable[..., Any]) -> int:
-    return function.__code__.co_firstlineno
-
-
-def _place(function: Callable[..., Any]) -> str:
-    return f"{function.__code__.co_filename}:{_line(function)}"
-
-
-def _verify(checks: Mapping[str, Check], evidence: Mapping[str, Callable[..., Any]]) -> None:
-    for check in checks.values():
-        for blocked in check.blocks:
-            if blocked not in checks:
-                raise RuleError(
-                    "rule-unknown-block", check.where, f"{check.id} blocks {blocked!r}", nearest(blocked, checks)
-                )
-        _verify_parameters(check.judge, evidence, {"settings"}, f"{check.where} {check.id}")
-    for name, function in evidence.items():
-        _verify_parameters(function, evidence, {"read"}, f"{_place(function)} {name}")
-    _verify_no_evidence_cycle(evidence)
-    try:
-        graph_of(checks.values())
-    except ValueError as cycle:
-        first = checks[str(cycle).partition(" ")[0]]
-        raise RuleError("rules-cycle", first.where, f"rules block each other in a circle: {cycle}") from cycle
-
-
-def _verify_judged(found: Mapping[str, Check], modes: Mapping[str, Mode]) -> None:
-    """Every mode has a check, or says why it has none and what would decide it."""
-    judges = {mode: check.where for check in found.values() for mode in check.modes}
-    for mode in modes.values():
-        where = f"rules/modes/{mode.id.partition('.')[0]}.yaml"
-        if mode.id not in judges and not mode.not_judged:
-            hint = "let a rule name it, or say why not (not_judged) and what would decide it (decided_by)"
-            raise RuleError("mode-without-check", where, f"has {mode.id}, which no check names", hint)
-        if mode.id in judges and mode.not_judged:
-            says = f"says of {mode.id} why no check looks for it, and {judges[mode.id]} does"
-            raise RuleError("mode-judged-after-all", where, says, "take not_judged and decided_by away")
-
-
-def _verify_parameters(
-    function: Callable[..., Any], evidence: Mapping[str, Callable[..., Any]], extra: set[str], where: str
-) -> None:
-    for name, _ in parameters_of(function):
-        if name not in evidence and name not in GIVEN and name not in extra:
-            hint = nearest(name, [*evidence, *GIVEN])
-            raise RuleError("evidence-unknown", where, f"asks for {name!r}, which no evidence function makes", hint)
-
-
-def _verify_no_evidence_cycle(evidence: Mapping[str, Callable[..., Any]]) -> None:
-    done: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            circle = " → ".join([*path[path.index(name) :], name])
-            raise RuleError("evidence-cycle", _place(evidence[name]), f"evidence {name} needs itself: {circle}")
-        if name in done or name not in evidence:
-            return
-        for wanted, _ in parameters_of(evidence[name]):
-            visit(wanted, (*path, name))
-        done.add(name)
-
-    for name in evidence:
-        visit(name, ())

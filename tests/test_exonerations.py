@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
+from datetime import timedelta
 
 import pytest
 from worlds import faults_container as container
@@ -27,6 +28,7 @@ from worlds.stages import mount_fails, running_unready
 from worlds.world import Thing, World
 
 from efsdiag.model import Diagnosis, ModeKind, State, Status, Verdict
+from efsdiag.semantics.attempt import parse_time
 
 NETWORK: tuple[Change, ...] = (
     network.mount_target_admits_another_group,
@@ -369,13 +371,85 @@ def test_where_the_claim_works_on_another_node_the_difference_is_in_the_node() -
     assert are_fine(diagnosis, {"access-point-exists", "file-system-exists", "data-owned", "parents-searchable"})
 
 
-def add_user_of_the_claim(world: World, node: Thing) -> None:
+def test_what_another_pod_of_the_node_has_mounted_since_needs_nobody_to_look_at_the_network() -> None:
+    world = timing_out()
+    user = add_user_of_the_claim(world, world.node)
+    user["status"]["startTime"] = later(world.pod["status"]["startTime"])
+    diagnosis = without_account(world)
+    assert not suspects(diagnosis) & {*NETWORK_CHECKS, "route-exists", "mount-target-in-zone"}
+    assert "pod monitoring/reports has mounted" in verdict_of(diagnosis, "nfs-port-open").says
+    assert "file-system-policy-admits" in suspects(diagnosis)
+
+
+def test_what_another_pod_mounted_before_says_nothing_of_the_network_now() -> None:
+    world = timing_out()
+    user = add_user_of_the_claim(world, world.node)
+    user["status"]["startTime"] = "2020-01-01T00:00:00Z"
+    assert "nfs-port-open" in suspects(without_account(world))
+
+
+def test_a_pod_that_only_waits_beside_shows_nothing() -> None:
+    world = timing_out()
+    user = add_user_of_the_claim(world, world.node)
+    user["status"] = {**world.pod["status"], "startTime": later(world.pod["status"]["startTime"])}
+    assert "nfs-port-open" in suspects(without_account(world))
+
+
+def test_what_another_pod_of_the_node_has_mounted_of_another_file_system_shows_nothing() -> None:
+    world = timing_out()
+    user = add_user_of_the_claim(world, world.node)
+    user["status"]["startTime"] = later(world.pod["status"]["startTime"])
+    claim, volume = copy.deepcopy(world.claim), copy.deepcopy(world.volume)
+    claim["metadata"] |= {"name": "other", "uid": world.ids.uid()}
+    claim["spec"]["volumeName"] = volume["metadata"]["name"] = "other"
+    volume["spec"]["csi"]["volumeHandle"] = "fs-0123456789abcdef0"
+    world.all("persistentvolumeclaims").append(claim)
+    world.all("persistentvolumes").append(volume)
+    for mounted in user["spec"]["volumes"]:
+        if "persistentVolumeClaim" in mounted:
+            mounted["persistentVolumeClaim"]["claimName"] = "other"
+    assert "nfs-port-open" in suspects(without_account(world))
+
+
+def test_what_works_on_another_node_needs_nobody_to_look_whether_the_file_system_exists() -> None:
+    world = timing_out()
+    user = add_user_of_the_claim(world, world.all("nodes")[-1])
+    user["status"]["startTime"] = later(world.pod["status"]["startTime"])
+    diagnosis = without_account(world)
+    assert "file-system-exists" not in suspects(diagnosis)
+    assert {"nfs-port-open", "route-exists"} <= suspects(diagnosis)
+
+
+def test_where_no_other_pod_has_mounted_the_file_system_somebody_needs_to_look() -> None:
+    found = suspects(without_account(timing_out()))
+    assert {"nfs-port-open", "route-exists", "mount-target-in-zone", "file-system-exists"} <= found
+
+
+def without_account(world: World) -> Diagnosis:
+    """The diagnosis of one who may not look at EC2 and EFS."""
+    return diagnosis_of(world, uncollected(world, "aws/ec2", "aws/efs"))
+
+
+def timing_out() -> World:
+    """A pod whose mount hangs, and nobody knows why."""
+    world = healthy()
+    mount.only_this_node_keeps_timing_out(world)
+    return world
+
+
+def later(text: str) -> str:
+    return (parse_time(text) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def add_user_of_the_claim(world: World, node: Thing) -> Thing:
     """Another pod of the namespace, which runs on the node with the same claim."""
     pod = copy.deepcopy(world.pod)
     pod["metadata"] |= {"name": "reports", "uid": world.ids.uid(), "labels": {"app": "reports"}}
     pod["metadata"].pop("ownerReferences")
     pod["spec"]["nodeName"] = node["metadata"]["name"]
+    pod["status"] = copy.deepcopy(healthy().pod["status"])
     world.all("pods").append(pod)
+    return pod
 
 
 def are_fine(diagnosis: Diagnosis, checks: Collection[str]) -> bool:

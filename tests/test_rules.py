@@ -14,7 +14,8 @@ from efsdiag.diagnose import diagnose
 from efsdiag.gather import Gather
 from efsdiag.judge import judge_all
 from efsdiag.model import Query, State, Subject, Verdict, passed
-from efsdiag.rules import _verify_judged, load_rulebook, public_functions
+from efsdiag.rule_verification import verify_judged
+from efsdiag.rules import load_rulebook, public_functions
 from efsdiag.yaml_files import RuleError, entries, nearest, to_yaml
 
 RULE = """\
@@ -127,12 +128,12 @@ def test_a_mode_has_a_check_or_says_why_not() -> None:
     book = load_rulebook()
     check, mode = next((c, book.modes[m]) for c in book.checks.values() for m in c.modes)
     unjudged = next(m for m in book.modes.values() if m.not_judged)
-    _verify_judged({check.id: check}, {mode.id: mode, unjudged.id: unjudged})
+    verify_judged({check.id: check}, {mode.id: mode, unjudged.id: unjudged})
     with pytest.raises(RuleError, match=f"mode-without-check: .* has {mode.id}, which no check names"):
-        _verify_judged({}, {mode.id: mode})
+        verify_judged({}, {mode.id: mode})
     excused = dataclasses.replace(mode, not_judged="nobody can", decided_by="something else")
     with pytest.raises(RuleError, match=f"mode-judged-after-all: .* says of {mode.id} why no check looks for it"):
-        _verify_judged({check.id: check}, {mode.id: excused})
+        verify_judged({check.id: check}, {mode.id: excused})
 
 
 def mistake(folder: Path) -> RuleError:
@@ -210,6 +211,12 @@ def test_a_check_may_not_read_and_evidence_has_no_settings(tmp_path: Path) -> No
     assert mistake(written(tmp_path, code=code)).message.startswith("asks for 'read'")
     error = mistake(written(tmp_path, code=CODE.replace("own_quota(read)", "own_quota(settings)")))
     assert (error.reference, error.where) == ("evidence-unknown", f"{tmp_path / 'own.py'}:12 own_quota")
+
+
+def test_evidence_that_is_to_show_a_claim_and_that_nobody_makes_is_named_with_the_nearest(tmp_path: Path) -> None:
+    error = mistake(written(tmp_path, RULE.rstrip("\n") + "\n  shown_by: mounted_besides\n"))
+    assert (error.reference, error.where) == ("evidence-unknown", f"{tmp_path / 'own.yaml'}:3")
+    assert "mounted_beside" in error.hint
 
 
 def test_evidence_that_needs_itself_is_named_with_its_circle(tmp_path: Path) -> None:

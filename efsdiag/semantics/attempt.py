@@ -53,15 +53,11 @@ def attempt_of(
     status = pod.get("status", {})
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     scheduled = bool(pod["spec"].get("nodeName"))
-    sandbox = conditions.get("PodReadyToStartContainers", {}).get("status") == "True"
-    reasons = [(s.get("state", {}).get("waiting") or {}).get("reason", "") for s, _ in statuses]
-    any_created = any(_was_created(s) for s, _ in statuses)
-    past_mount = any(r in PULLING | CONFIGURING | {"CrashLoopBackOff"} for r in reasons)
     main_reason = (main.get("state", {}).get("waiting") or {}).get("reason", "")
     created = _was_created(main)
     running = bool(main.get("state", {}).get("running"))
     ready = conditions.get("Ready", {}).get("status") == "True"
-    mounted = scheduled and (sandbox or any_created or past_mount or ready)
+    mounted = is_mounted(pod)
     began = _began(pod, conditions, main, mounted, running)
     grace = READY_GRACE if running else MOUNT_GRACE
     age = now - began if began else grace
@@ -78,6 +74,25 @@ def attempt_of(
         mount_overdue=scheduled and not mounted and age >= MOUNT_OVERDUE,
         look_again=(began + grace).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if began else "",
     )
+
+
+def has_mounted_since(other: Mapping[str, Any], pod: Mapping[str, Any]) -> bool:
+    """Whether `other` has mounted its volumes, and began to after `pod` began: by when their kubelets took them up."""
+    began, own = (p.get("status", {}).get("startTime") for p in (other, pod))
+    if not began or not own or parse_time(str(began)) < parse_time(str(own)):
+        return False
+    return is_mounted(other)
+
+
+def is_mounted(pod: Mapping[str, Any]) -> bool:
+    """Whether all volumes of the pod were mounted: the kubelet makes sandbox and containers only after that."""
+    status = pod.get("status", {})
+    statuses = [s for key in ("initContainerStatuses", "containerStatuses") for s in status.get(key) or []]
+    conditions = {c["type"]: c.get("status") == "True" for c in status.get("conditions") or []}
+    reasons = [(s.get("state", {}).get("waiting") or {}).get("reason", "") for s in statuses]
+    past_mount = any(r in PULLING | CONFIGURING | {"CrashLoopBackOff"} for r in reasons)
+    known = conditions.get("PodReadyToStartContainers") or conditions.get("Ready")
+    return bool(pod["spec"].get("nodeName")) and bool(known or past_mount or any(map(_was_created, statuses)))
 
 
 def parse_time(text: str) -> datetime:
