@@ -47,6 +47,8 @@ class Opened:
     """The same source, with answers of this moment."""
     namespace: str
     """The default one."""
+    namespaces: tuple[str, ...]
+    """Those that are known without asking for a list of them."""
     now: datetime
     workers: int
     live: bool
@@ -77,6 +79,7 @@ def open_bundle(path: str) -> Opened:
     return Opened(
         source=source,
         namespace="default",
+        namespaces=source.namespaces,
         # A bundle in which nothing has a time was made at no time; the run's clock would make each report another one.
         now=parsed(source.captured_at) or datetime.fromtimestamp(0, UTC),
         workers=1,
@@ -120,6 +123,7 @@ def open_live(options: LiveOptions) -> Opened:
         source=live,
         again=live.again,
         namespace=kube.namespace,
+        namespaces=(kube.namespace,),
         now=datetime.now(UTC),
         workers=LIVE_WORKERS,
         live=True,

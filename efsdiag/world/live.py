@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -60,6 +61,10 @@ class LiveSource:
             except BaseException as error:
                 kept.set_exception(error)
         return kept.result()
+
+    def pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        """A kube:list page by page, as `KubeSource.pages` has it. It is not kept."""
+        return self.kube.pages(query)
 
     def again(self, query: Query) -> Answer:
         """The answer as it is now, whatever was answered before: for what is looked up between two writes."""
