@@ -17,6 +17,8 @@ from efsdiag.report.forms import HEALTH_FORMS
 @click.option("--bundle", metavar="PATH", help="Look at a recorded bundle: a folder or a .tar.gz.")
 @click.option("--rules", metavar="DIR", help="Your own rules and functions beside those of efsdiag.")
 @click.option("--timeout", callback=seconds, metavar="TIME", help="Look no longer; what is left is not looked at.")
+@click.option("--jitter", callback=seconds, metavar="TIME", help="Begin after a random part of this time.")
+@click.option("--lock", metavar="FILE", help="Held while it runs; else one in the user's state folder.")
 @click.option(
     "--fail-on",
     type=click.Choice(["cause", "latent"]),
@@ -25,7 +27,7 @@ from efsdiag.report.forms import HEALTH_FORMS
     help="What exits with 1: a root cause, or also what is wrong and in nobody's way.",
 )
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 where it would be 1 or 3.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing where everything is well.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress; on a terminal, nothing where all is well.")
 @click.option(
     "-o",
     "--output",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,14 +11,17 @@ from typing import Any
 import click
 
 from efsdiag.cli import output
+from efsdiag.cli.faults import UNREACHABLE, Fault
+from efsdiag.cli.only_one import only_one
 from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.run import rulebook_of
-from efsdiag.cli.sources import LiveOptions, Opened, open_bundle, open_live
+from efsdiag.cli.sources import LIVE_WORKERS, LiveOptions, Opened, open_bundle, open_live
 from efsdiag.health.examine import Examiner, examined
+from efsdiag.health.hands import Hands, TimeIsOver
 from efsdiag.health.refusals import Refusals
 from efsdiag.health.scope import Scope
-from efsdiag.health.survey import survey
-from efsdiag.report.data import Usage
+from efsdiag.health.survey import Survey, survey
+from efsdiag.report.data import Environment, Usage
 from efsdiag.report.forms import health_text
 from efsdiag.report.health import Course, Health, health_report
 from efsdiag.report.terminal import Look
@@ -34,6 +38,8 @@ class CheckRequest:
     bundle: str | None
     rules: str | None
     timeout: float | None
+    jitter: float | None
+    lock: str | None
     fail_on: str
     exit_zero: bool
     quiet: bool
@@ -59,6 +65,12 @@ class CheckRequest:
             raise click.UsageError("-A is every namespace, and -n is one: give one of them")
         return request
 
+    @property
+    def question(self) -> str:
+        """What the run asks, in words that are the same for the same question; "" for a bundle, which two may read."""
+        asked = (self.live, self.all_namespaces, sorted(self.namespaces), self.selector)
+        return "" if self.bundle else repr(asked)
+
     def scope(self, opened: Opened) -> Scope:
         """The namespaces and labels that are meant."""
         if self.all_namespaces or (self.bundle and not self.namespaces):
@@ -68,8 +80,11 @@ class CheckRequest:
 
 def run_check(request: CheckRequest) -> int:
     """Prints the report and returns the exit code. Errors: Fault."""
-    report = checked(request)
-    if not (request.quiet and _is_well(report, request.fail_on)):
+    if request.jitter:
+        time.sleep(random.uniform(0, request.jitter))
+    with only_one(request.lock, request.question):
+        report = checked(request)
+    if not (request.quiet and request.form == "terminal" and _is_well(report, request.fail_on)):
         output.write(health_text(request.form, report, look_of(request)))
     return exit_code(report, request)
 
@@ -78,32 +93,56 @@ def checked(request: CheckRequest) -> dict[str, Any]:
     """The HealthReport. Errors: Fault."""
     started = time.monotonic()
     rulebook = rulebook_of(request.rules)
-    opened = open_bundle(request.bundle) if request.bundle else open_live(request.live)
-    with opened.closing:
-        return _looked(request, rulebook, opened, started)
-
-
-def _looked(request: CheckRequest, rulebook: Rulebook, opened: Opened, started: float) -> dict[str, Any]:
-    def over() -> bool:
-        return request.timeout is not None and time.monotonic() - started > request.timeout
-
-    progress = Progress(opened.source, output.width()) if watched() and not request.quiet else None
-    source = Refusals(progress or opened.source)
+    # Workloads are looked at side by side, each by one hand; a bundle is on this machine, where that gains nothing.
+    number = 1 if request.bundle else LIVE_WORKERS
+    hands = Hands(number, None if request.timeout is None else started + request.timeout)
     try:
-        scope = request.scope(opened)
-        found = survey(source, scope, opened.namespaces)
-        opened.verify()
-        health = Health(opened.environment())
-        examiner = Examiner(rulebook, source, opened.now, opened.workers)
-        for looks in examined(examiner, found.workloads, over):
-            health.add(looks)
+        opened = hands.do(lambda: open_bundle(request.bundle) if request.bundle else open_live(request.live))
+    except TimeIsOver as error:
+        text = f"the cluster did not answer within {request.timeout:g} s"
+        raise Fault("time-is-over", text, "give more time with --timeout", UNREACHABLE) from error
+    try:
+        with opened.closing:
+            return _Run(request, rulebook, opened, hands, started).report()
     finally:
-        if progress:
-            progress.clear()
-    took_ms = round((time.monotonic() - started) * 1000) if opened.live else None
-    left = len(found.workloads) - health.looked
-    usage = Usage(opened.requests(), took_ms)
-    return health_report(health, Course(scope, found, opened.now, usage, source.refused, left > 0, left))
+        hands.close()
+
+
+@dataclass
+class _Run:
+    """One run over an open source."""
+
+    request: CheckRequest
+    rulebook: Rulebook
+    opened: Opened
+    hands: Hands
+    started: float
+
+    def report(self) -> dict[str, Any]:
+        """The document of what could be looked at in the time. Errors: Fault where nothing could be asked at all."""
+        opened, scope = self.opened, self.request.scope(self.opened)
+        progress = Progress(opened.source, output.width()) if watched() and not self.request.quiet else None
+        source = Refusals(progress or opened.source)
+        found, health, timed_out = Survey(), Health(Environment("live" if opened.live else "bundle")), False
+        seen = 0
+        try:
+            health.environment = self.hands.do(opened.environment)
+            found = self.hands.do(lambda: survey(source, scope, opened.namespaces))
+            opened.verify()
+            examiner = Examiner(self.rulebook, source, opened.now)
+            for _, looks in examined(examiner, found.workloads, self.hands, opened.keeper):
+                seen += 1
+                if looks:
+                    health.add(looks)
+        except TimeIsOver:
+            timed_out = True
+        finally:
+            if progress:
+                progress.clear()
+        took_ms = round((time.monotonic() - self.started) * 1000) if opened.live else None
+        usage = Usage(opened.requests(), took_ms)
+        left = len(found.workloads) - seen
+        return health_report(health, Course(scope, found, opened.now, usage, source.refused, timed_out, left))
 
 
 def _is_well(report: Mapping[str, Any], fail_on: str) -> bool:
@@ -113,7 +152,7 @@ def _is_well(report: Mapping[str, Any], fail_on: str) -> bool:
 def exit_code(report: Mapping[str, Any], request: CheckRequest) -> int:
     """The code that the process ends with: the document's, as --fail-on and --exit-zero turn it."""
     code = int(report["exitCode"])
-    if code == 0 and not _is_well(report, request.fail_on):
+    if request.fail_on == "latent" and report["latent"]:
         code = 1
     return 0 if request.exit_zero else code
 

@@ -14,6 +14,7 @@ from efsdiag.report.data import Environment
 from efsdiag.world.errors import Unreachable
 
 if TYPE_CHECKING:
+    from efsdiag.health.examine import Keeper
     from efsdiag.world.live import LiveSource
 
 LIVE_WORKERS = 8
@@ -58,6 +59,8 @@ class Opened:
     verify: Callable[[], None]
     """Raises Fault where nothing could be asked at all."""
     closing: AbstractContextManager[Any]
+    keeper: Keeper | None = None
+    """Whoever is to be told of which namespaces much will be asked."""
 
 
 def open_bundle(path: str) -> Opened:
@@ -131,6 +134,7 @@ def open_live(options: LiveOptions) -> Opened:
         requests=lambda: live.requests,
         verify=verify,
         closing=nullcontext(),
+        keeper=live,
     )
 
 
