@@ -27,15 +27,7 @@ print(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")), file=
 sys.exit(code)
 """
 """The command, which says at its end how much memory it had at most: what wait4 says has this process's own in it."""
-HEADS = (
-    "pods",
-    "workloads with storage",
-    "requests",
-    "for each workload",
-    "peak memory",
-    "CPU for each pod",
-    "one `why`",
-)
+HEADS = ("pods", "workloads", "requests", "for each workload", "peak memory", "CPU for each pod", "`why` of one")
 
 
 @dataclass(frozen=True)

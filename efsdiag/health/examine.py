@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
-from efsdiag.gather import Gather
+from efsdiag.gather import Gather, Memo
 from efsdiag.health.hands import Hands
 from efsdiag.health.workloads import Workload
 from efsdiag.investigate import Investigation, investigate, known, look_at
@@ -50,6 +51,10 @@ class Examiner:
     now: datetime
     strict: bool = False
 
+    @cached_property
+    def _memo(self) -> Memo:
+        return Memo(self.now)
+
     def examine(self, workload: Workload) -> list[Examined]:
         """What stands for the workload, looked at; empty where it is gone meanwhile."""
         found = [self._look(workload.ref, subject, pods) for subject, pods in workload.to_look_at()]
@@ -75,7 +80,8 @@ class Examiner:
         return Examined(ref, *known(self._gather(found.subject)), pods, found)
 
     def _gather(self, subject: Subject) -> Gather:
-        return Gather(self.rulebook.evidence, self.source, {"subject": subject, "now": self.now}, strict=self.strict)
+        given = {"subject": subject, "now": self.now}
+        return Gather(self.rulebook.evidence, self.source, given, strict=self.strict, memo=self._memo)
 
 
 def _is_gone(gather: Gather) -> bool:

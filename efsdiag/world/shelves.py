@@ -67,7 +67,8 @@ class Shelf:
         exact = [term for term in labels.split(",") if _EXACT.fullmatch(term)]
         if exact and not fields:
             # Any term that names a value will do to begin with: all of them have to hold.
-            names = min((self._labelled.get(term, []) for term in exact), key=len)
+            fewest: list[str] = min((self._labelled.get(term, []) for term in exact), key=len)
+            names = fewest
         try:
             selects = label_selector(labels)
         except ValueError:
