@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import networkx as nx
 
@@ -47,19 +48,12 @@ class Walk:
 
 def graph_of(checks: Iterable[Check]) -> nx.DiGraph:
     """The graph of `blocks`. Errors: ValueError naming the cycle."""
-    graph = nx.DiGraph()
-    for check in checks:
-        graph.add_node(check.id)
-        graph.add_edges_from((check.id, blocked) for blocked in check.blocks)
-    if not nx.is_directed_acyclic_graph(graph):
-        cycle = [edge[0] for edge in nx.find_cycle(graph)]
-        raise ValueError(" → ".join([*cycle, cycle[0]]))
-    return graph
+    return _graph(tuple((check.id, tuple(check.blocks)) for check in checks))
 
 
 def walk(graph: nx.DiGraph, states: Mapping[str, State], target: str) -> Walk:
     """Sort the checks by what they have to do with the target's failure."""
-    rank = {check: i for i, check in enumerate(nx.lexicographical_topological_sort(graph))}
+    rank = _rank(graph)
     open_graph = graph.subgraph([c for c in graph if states[c] in OPEN])
     implicated = nx.ancestors(open_graph, target) | {target} if target in open_graph else set()
     failing = {c for c in implicated if states[c] is State.FAIL}
@@ -86,6 +80,25 @@ def walk(graph: nx.DiGraph, states: Mapping[str, State], target: str) -> Walk:
             c: in_order(a for a in nx.ancestors(open_graph, c) if states[a] is State.UNKNOWN) for c in in_order(causes)
         },
     )
+
+
+@lru_cache(maxsize=4)
+def _rank(graph: nx.DiGraph) -> Mapping[str, int]:
+    """Check → its place in the order in which causes come first."""
+    return {check: i for i, check in enumerate(nx.lexicographical_topological_sort(graph))}
+
+
+@lru_cache(maxsize=4)
+def _graph(edges: tuple[tuple[str, tuple[str, ...]], ...]) -> nx.DiGraph:
+    """The frozen graph of (check, what it blocks): one for all diagnoses with the same rules."""
+    graph = nx.DiGraph()
+    for check, blocks in edges:
+        graph.add_node(check)
+        graph.add_edges_from((check, blocked) for blocked in blocks)
+    if not nx.is_directed_acyclic_graph(graph):
+        cycle = [edge[0] for edge in nx.find_cycle(graph)]
+        raise ValueError(" → ".join([*cycle, cycle[0]]))
+    return nx.freeze(graph)
 
 
 def _cutters(graph: nx.DiGraph, open_graph: nx.DiGraph, states: Mapping[str, State], check: str) -> set[str]:

@@ -52,6 +52,41 @@ class Reader:
         return [future.result() for future in asked]
 
 
+class Memo:
+    """What functions made of the same values, once for all gathers of a run: evidence that no subject has a part in.
+
+    A value is the same for all where it is None, True or False, was given at the start, or was made here. Where a
+    function takes any other one, its result is not kept. May be shared by threads.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        self._same: dict[int, Any] = {id(value): value for value in given}
+        self._made: dict[Any, Any] = {}
+        self._lock = threading.Lock()
+
+    def key(self, name: str, arguments: Mapping[str, Any]) -> Any:
+        """What the result of `name` is kept under; None where it depends on a value that is not the same for all."""
+        found: list[Any] = [name]
+        for argument, value in arguments.items():
+            plain = value is None or isinstance(value, bool | Unread)
+            if not plain and id(value) not in self._same:
+                return None
+            found.append((argument, value if plain else id(value)))
+        return tuple(found)
+
+    def get(self, key: Any) -> Any:
+        """What is kept; None where nothing is."""
+        return self._made.get(key)
+
+    def keep(self, key: Any, made: Any, value: Any) -> Any:
+        """Keeps what was made, and the value in it as the same for all. Returns what was kept first."""
+        with self._lock:
+            first = self._made.setdefault(key, made)
+            if first is made:
+                self._same[id(value)] = value
+            return first
+
+
 class Gather:
     """Makes each evidence once and keeps it, whether it is there, absent or unreadable.
 
@@ -67,8 +102,10 @@ class Gather:
         *,
         workers: int = 1,
         strict: bool = False,
+        memo: Memo | None = None,
     ) -> None:
         self._functions = functions
+        self.memo = memo
         self._source = source
         self._workers = workers
         self.strict = strict
@@ -86,11 +123,15 @@ class Gather:
 
     def call(self, function: Callable[..., Any], **extra: Any) -> Any:
         """`function` with the evidence that its parameters name, or the `Missing` that kept it from being called."""
+        found = self.arguments(function, **extra)
+        return found if isinstance(found, Missing) else applied(function, found, **extra)
+
+    def arguments(self, function: Callable[..., Any], **extra: Any) -> dict[str, Any] | Missing:
+        """The evidence that the function's parameters name, less `extra`; or what is `Missing` and it needs."""
         arguments: dict[str, Any] = {}
         lacking: list[Missing] = []
         for name, default in parameters_of(function):
             if name in extra:
-                arguments[name] = extra[name]
                 continue
             got = self(name)
             if isinstance(got, Evidence):
@@ -101,9 +142,7 @@ class Gather:
                 arguments[name] = Unread(got.why, got.grant)
             else:
                 lacking.append(got)
-        if lacking:
-            return min(lacking, key=lambda missing: missing.absent)
-        return function(**arguments)
+        return min(lacking, key=lambda missing: missing.absent) if lacking else arguments
 
     def prefetch(self, functions: Iterable[Callable[..., Any]]) -> None:
         """Make what `functions` will ask for, independent evidence at the same time (for a source with a network)."""
@@ -134,9 +173,23 @@ class Gather:
         return tuple(sorted(found))
 
     def _make(self, name: str) -> Evidence | Missing:
-        reader = Reader(self._source, self._workers)
+        """The evidence, or what keeps it from being there; as another subject has it, where none has a part in it."""
+        function, reader = self._functions[name], Reader(self._source, self._workers)
+        arguments = self.arguments(function, read=reader)
+        if isinstance(arguments, Missing):
+            return Missing(name, arguments.why, arguments.absent, arguments.grant)
+        key = self.memo.key(name, arguments) if self.memo else None
+        kept = self.memo.get(key) if self.memo and key else None
+        if kept is None:
+            kept = self._made(name, arguments, reader)
+            if self.memo and key:
+                kept = self.memo.keep(key, kept, kept.value if isinstance(kept, Evidence) else kept)
+        found: Evidence | Missing = kept
+        return found
+
+    def _made(self, name: str, arguments: Mapping[str, Any], reader: Reader) -> Evidence | Missing:
         try:
-            got = self.call(self._functions[name], read=reader)
+            got = applied(self._functions[name], arguments, read=reader)
         except Unreadable as refusal:
             return Missing(name, refusal.why, False, refusal.grant, tuple(reader.asked))
         except MISTAKES as mistake:
@@ -175,3 +228,8 @@ class Gather:
 def parameters_of(function: Callable[..., Any]) -> tuple[tuple[str, Any], ...]:
     """The (name, default) pairs of a function's parameters; `inspect.Parameter.empty` where there is no default."""
     return tuple((p.name, p.default) for p in inspect.signature(function).parameters.values())
+
+
+def applied(function: Callable[..., Any], arguments: Mapping[str, Any], **extra: Any) -> Any:
+    """The function's result for the arguments, and for those of `extra` that it takes."""
+    return function(**arguments, **{name: extra[name] for name, _ in parameters_of(function) if name in extra})

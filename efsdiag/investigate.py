@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from efsdiag.diagnose import diagnose
 from efsdiag.gather import Gather, parameters_of
 from efsdiag.judge import judge_all
-from efsdiag.model import Diagnosis, Query, Source, Subject, Unreadable, Verdict, unknown
+from efsdiag.model import Diagnosis, Evidence, Query, Ref, Source, Subject, Unreadable, Verdict, unknown
 from efsdiag.rules import Rulebook
-from efsdiag.subjects import choose
+from efsdiag.semantics.containers import claim_volume_names
+from efsdiag.semantics.objects import ref_of
+from efsdiag.subjects import Chosen, choose
 
 
 @dataclass(frozen=True)
@@ -37,25 +39,55 @@ def investigate(
         chosen = choose(source, asked)
     except Unreadable as refusal:
         verdicts: dict[str, Verdict] = {c: unknown(refusal.why, refusal.grant) for c in rulebook.checks}
-        return _sorted(rulebook, asked, asked, "", now, verdicts, {})
+        return _sorted(rulebook, asked, Chosen(asked), now, verdicts, {})
     gather = Gather(rulebook.evidence, source, {"subject": chosen.subject, "now": now}, workers=workers, strict=strict)
-    verdicts = judge_all(rulebook, gather)
-    queries = {
-        id_: gather.queries_of([*(name for name, _ in parameters_of(check.judge)), check.shown_by])
-        for id_, check in rulebook.checks.items()
-    }
-    return _sorted(rulebook, asked, chosen.subject, chosen.note, now, verdicts, queries)
+    return look_at(rulebook, gather, asked, chosen, now)
+
+
+def look_at(rulebook: Rulebook, gather: Gather, asked: Subject, chosen: Chosen, now: datetime) -> Investigation:
+    """The investigation of a subject whose evidence is gathered already, or is on the way."""
+    return _sorted(rulebook, asked, chosen, now, judge_all(rulebook, gather), _Queries(rulebook, gather))
+
+
+def known(gather: Gather) -> tuple[Ref | None, dict[str, str]]:
+    """The workload behind the pod, and the names for placeholders of commands: container, node, claim."""
+    workload, pod, container = (gather(name) for name in ("workload", "pod", "main_container"))
+    names: dict[str, str] = {}
+    if isinstance(container, Evidence):
+        names["container"] = container.value.name
+    if isinstance(pod, Evidence):
+        spec = pod.value.get("spec") or {}
+        claims = sorted(set(claim_volume_names(spec).values()))
+        names |= {"node": str(spec.get("nodeName") or "")} | ({"claim": claims[0]} if len(claims) == 1 else {})
+    return (ref_of(workload.value) if isinstance(workload, Evidence) else None), names
+
+
+class _Queries(Mapping[str, tuple[Query, ...]]):
+    """Check → the queries behind its verdict, found when they are asked for: a report shows those of a few checks."""
+
+    def __init__(self, rulebook: Rulebook, gather: Gather) -> None:
+        self._checks = rulebook.checks
+        self._gather = gather
+
+    def __getitem__(self, id_: str) -> tuple[Query, ...]:
+        check = self._checks[id_]
+        return self._gather.queries_of([*(name for name, _ in parameters_of(check.judge)), check.shown_by])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._checks)
+
+    def __len__(self) -> int:
+        return len(self._checks)
 
 
 def _sorted(
     rulebook: Rulebook,
     asked: Subject,
-    subject: Subject,
-    note: str,
+    chosen: Chosen,
     now: datetime,
     verdicts: dict[str, Verdict],
-    queries: dict[str, tuple[Query, ...]],
+    queries: Mapping[str, tuple[Query, ...]],
 ) -> Investigation:
-    target = "claim-bound" if subject.kind == "persistentvolumeclaim" else "pod-ready"
+    target = "claim-bound" if chosen.subject.kind == "persistentvolumeclaim" else "pod-ready"
     diagnosis = diagnose(rulebook.checks, rulebook.modes, verdicts, target)
-    return Investigation(asked, subject, note, now, diagnosis, rulebook, queries)
+    return Investigation(asked, chosen.subject, chosen.note, now, diagnosis, rulebook, queries)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from efsdiag.checks.messages import finding_of
-from efsdiag.gather import MISTAKES, Gather
+from efsdiag.gather import MISTAKES, Gather, applied
 from efsdiag.model import Check, Evidence, Missing, State, Verdict, failed_all, passed, unknown, waiting
 from efsdiag.rules import Rulebook
 
@@ -33,16 +33,28 @@ def judge_all(rulebook: Rulebook, gather: Gather) -> dict[str, Verdict]:
 
 def judge(check: Check, gather: Gather) -> Verdict:
     """The check's function with the evidence that it asks for; unreadable evidence makes it unknown, absent waiting."""
+    arguments = gather.arguments(check.judge, settings=check.settings)
+    if isinstance(arguments, Missing):
+        return waiting(arguments.why) if arguments.absent else unknown(arguments.why, arguments.grant)
+    memo = gather.memo
+    key = memo.key(check.id, arguments) if memo else None
+    kept: Verdict | None = memo.get(key) if memo and key else None
+    if kept is None:
+        kept = _judged(check, gather, arguments)
+        if memo and key:
+            memo.keep(key, kept, kept)
+    return kept
+
+
+def _judged(check: Check, gather: Gather, arguments: Mapping[str, Any]) -> Verdict:
     try:
-        got = gather.call(check.judge, settings=check.settings)
+        got = applied(check.judge, arguments, settings=check.settings)
     except MISTAKES as mistake:
         if gather.strict:
             raise
         return unknown(
             f"{check.id} could not be judged: {type(mistake).__name__}: {mistake}", "report it with the bundle"
         )
-    if isinstance(got, Missing):
-        return waiting(got.why) if got.absent else unknown(got.why, got.grant)
     if not isinstance(got, Verdict):
         raise TypeError(f"{check.id} returned {got!r}, not a verdict")
     return got

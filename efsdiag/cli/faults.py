@@ -19,6 +19,8 @@ FAILED = 5
 CONSENT = 6
 """Consent is missing, or the plan is stale."""
 INTERNAL = 70
+BUSY = 75
+"""Another run is under way (EX_TEMPFAIL of sysexits.h)."""
 
 _REFERENCES = {
     click.MissingParameter: "argument-missing",

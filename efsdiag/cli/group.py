@@ -10,6 +10,7 @@ import click
 
 COMMANDS = {
     "why": "efsdiag.cli.why:why",
+    "check": "efsdiag.cli.check:check",
     "plan": "efsdiag.cli.plan:plan",
     "apply": "efsdiag.cli.apply:apply",
     "undo": "efsdiag.cli.undo:undo",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterable
 
 from efsdiag.model import Answer, Query, Source
 from efsdiag.report.text import clipped, safe
@@ -22,11 +23,20 @@ class Progress:
         self._asked = 0
 
     def __call__(self, query: Query) -> Answer:
+        self._show(query)
+        return self._source(query)
+
+    def _show(self, query: Query) -> None:
         with self._lock:
             self._asked += 1
             text = clipped(safe(f"reading {self._asked}: {query.operation}"), self._columns - 1)
             print(_ERASE + text, end="", file=sys.stderr, flush=True)
-        return self._source(query)
+
+    def pages(self, query: Query) -> Iterable[Answer]:
+        """The pages of a list, as the source has them; the line shows the list once."""
+        self._show(query)
+        pages = getattr(self._source, "pages", None)
+        return pages(query) if pages else [self._source(query) or []]
 
     def clear(self) -> None:
         """Takes the line away."""

@@ -17,14 +17,12 @@ from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.signals import undivided
 from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
 from efsdiag.gather import Gather
-from efsdiag.investigate import Investigation, investigate
-from efsdiag.model import Evidence, Ref, Source
+from efsdiag.investigate import Investigation, investigate, known
+from efsdiag.model import Source
 from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of, time_text
 from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.terminal import Look, render
 from efsdiag.rules import Rulebook, load_rulebook
-from efsdiag.semantics.containers import claim_volume_names
-from efsdiag.semantics.objects import ref_of
 from efsdiag.subjects import SubjectError, parse_target
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.recorder import Recording
@@ -97,7 +95,8 @@ def looked(request: Request) -> Iterator[Looked]:
         source = recording or opened.source
         found = _investigated(request, rulebook, source, opened)
         opened.verify()
-        workload, names = _known(found, source, opened.workers)
+        given = {"subject": found.subject, "now": found.now}
+        workload, names = known(Gather(rulebook.evidence, source, given, workers=opened.workers))
         environment = opened.environment()
         if recording:
             _write(recording)
@@ -128,21 +127,6 @@ def _investigated(request: Request, rulebook: Rulebook, source: Source, opened: 
     finally:
         if progress:
             progress.clear()
-
-
-def _known(found: Investigation, source: Source, workers: int) -> tuple[Ref | None, dict[str, str]]:
-    """The workload behind the pod, and the names for placeholders. All of it was read before."""
-    given = {"subject": found.subject, "now": found.now}
-    gather = Gather(found.rulebook.evidence, source, given, workers=workers)
-    workload, pod, container = (gather(name) for name in ("workload", "pod", "main_container"))
-    names: dict[str, str] = {}
-    if isinstance(container, Evidence):
-        names["container"] = container.value.name
-    if isinstance(pod, Evidence):
-        spec = pod.value.get("spec") or {}
-        claims = sorted(set(claim_volume_names(spec).values()))
-        names |= {"node": str(spec.get("nodeName") or "")} | ({"claim": claims[0]} if len(claims) == 1 else {})
-    return (ref_of(workload.value) if isinstance(workload, Evidence) else None), names
 
 
 def _verify_place(path: str | None) -> None:

@@ -14,6 +14,7 @@ from efsdiag.report.data import Environment
 from efsdiag.world.errors import Unreachable
 
 if TYPE_CHECKING:
+    from efsdiag.health.examine import Keeper
     from efsdiag.world.live import LiveSource
 
 LIVE_WORKERS = 8
@@ -47,6 +48,8 @@ class Opened:
     """The same source, with answers of this moment."""
     namespace: str
     """The default one."""
+    namespaces: tuple[str, ...]
+    """Those that are known without asking for a list of them."""
     now: datetime
     workers: int
     live: bool
@@ -56,6 +59,8 @@ class Opened:
     verify: Callable[[], None]
     """Raises Fault where nothing could be asked at all."""
     closing: AbstractContextManager[Any]
+    keeper: Keeper | None = None
+    """Whoever is to be told of which namespaces much will be asked."""
 
 
 def open_bundle(path: str) -> Opened:
@@ -77,6 +82,7 @@ def open_bundle(path: str) -> Opened:
     return Opened(
         source=source,
         namespace="default",
+        namespaces=source.namespaces,
         # A bundle in which nothing has a time was made at no time; the run's clock would make each report another one.
         now=parsed(source.captured_at) or datetime.fromtimestamp(0, UTC),
         workers=1,
@@ -120,6 +126,7 @@ def open_live(options: LiveOptions) -> Opened:
         source=live,
         again=live.again,
         namespace=kube.namespace,
+        namespaces=(kube.namespace,),
         now=datetime.now(UTC),
         workers=LIVE_WORKERS,
         live=True,
@@ -127,6 +134,7 @@ def open_live(options: LiveOptions) -> Opened:
         requests=lambda: live.requests,
         verify=verify,
         closing=nullcontext(),
+        keeper=live,
     )
 
 

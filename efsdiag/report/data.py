@@ -12,7 +12,7 @@ from typing import Any
 
 from efsdiag.investigate import Investigation
 from efsdiag.judge import states_of
-from efsdiag.model import Cause, Latent, Mode, ModeKind, Query, Ref, State, Status, Subject
+from efsdiag.model import Cause, Diagnosis, Latent, Mode, ModeKind, Query, Ref, State, Status, Subject
 from efsdiag.report.by_hand import filled, names_of
 from efsdiag.report.fingerprint import fingerprint
 
@@ -70,41 +70,56 @@ class Surroundings:
 def report_of(investigation: Investigation, surroundings: Surroundings) -> dict[str, Any]:
     """The Diagnosis document: dicts, lists, strings, numbers, booleans and None."""
     found = investigation.diagnosis
-    suspects = {s.check for s in found.suspects}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "target": {**_thing(investigation.subject), "check": found.target, "says": found.verdicts[found.target].says},
         "status": found.status.value,
         "exitCode": EXIT_CODES[found.status],
-        "rootCauses": [_root_cause(cause, investigation, surroundings) for cause in found.causes],
-        "latent": _latent(found.latent, investigation.rulebook.modes),
-        "suspects": [
-            {"check": s.check, "reason": s.reason, "grant": s.grant, "supportedBy": list(s.supported_by)}
-            for s in found.suspects
-        ],
+        "rootCauses": [root_cause(cause, investigation, surroundings) for cause in found.causes],
+        "latent": latent_of(found.latent, investigation.rulebook.modes),
+        "suspects": suspects_of(found),
         "ruledOut": [{"check": r.check, "by": list(r.by)} for r in found.ruled_out],
         "symptoms": list(found.symptoms),
         "deepest": list(found.deepest),
-        "notChecked": [
-            {"check": id_, "reason": verdict.says, "grant": verdict.grant}
-            for id_, verdict in sorted(found.verdicts.items())
-            if verdict.state is State.UNKNOWN and id_ not in suspects
-        ],
+        "notChecked": not_checked(found),
         "checks": _checks(investigation),
         "totals": {"checks": len(found.verdicts), **states_of(found.verdicts)},
         "usage": {"requests": surroundings.usage.requests, "durationMs": surroundings.usage.duration_ms},
         "asked": _thing(investigation.asked),
         "note": investigation.note,
         "now": time_text(investigation.now),
-        "environment": _environment(surroundings.environment),
+        "environment": environment_of(surroundings.environment),
         "changed": [],
     }
+
+
+def suspects_of(found: Diagnosis) -> list[dict[str, Any]]:
+    """What could not be looked at and could still be the cause."""
+    return [
+        {"check": s.check, "reason": s.reason, "grant": s.grant, "supportedBy": list(s.supported_by)}
+        for s in found.suspects
+    ]
+
+
+def not_checked(found: Diagnosis) -> list[dict[str, Any]]:
+    """What else could not be looked at."""
+    suspects = {s.check for s in found.suspects}
+    return [
+        {"check": id_, "reason": verdict.says, "grant": verdict.grant}
+        for id_, verdict in sorted(found.verdicts.items())
+        if verdict.state is State.UNKNOWN and id_ not in suspects
+    ]
 
 
 def time_text(time: datetime) -> str:
     """The time in UTC as Kubernetes writes it: 2026-11-21T06:30:00Z."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def subject_ref(subject: Subject) -> Ref:
+    """What was looked at, as an object."""
+    return Ref(_KINDS.get(subject.kind, subject.kind), subject.name, subject.namespace)
 
 
 def _thing(subject: Subject) -> dict[str, str]:
@@ -115,16 +130,18 @@ def _thing(subject: Subject) -> dict[str, str]:
     }
 
 
-def _object(thing: Ref) -> dict[str, str]:
+def object_of(thing: Ref) -> dict[str, str]:
+    """An object by kind, name and, where it is in one, namespace."""
     named = {"kind": thing.kind, "name": thing.name}
     return {**named, "namespace": thing.namespace} if thing.namespace else named
 
 
-def _root_cause(cause: Cause, investigation: Investigation, surroundings: Surroundings) -> dict[str, Any]:
+def root_cause(cause: Cause, investigation: Investigation, surroundings: Surroundings) -> dict[str, Any]:
+    """One root cause with its chain, its proof and what mends it."""
     rules = investigation.rulebook
     mode, check = rules.modes[cause.finding.mode], rules.checks[cause.check]
     subject = investigation.subject
-    thing = cause.finding.object or Ref(_KINDS.get(subject.kind, subject.kind), subject.name, subject.namespace)
+    thing = cause.finding.object or subject_ref(subject)
     names = {**surroundings.names, **names_of(thing), **names_of(subject)}
     return {
         "id": mode.id,
@@ -132,7 +149,7 @@ def _root_cause(cause: Cause, investigation: Investigation, surroundings: Surrou
         "confidence": "confirmed" if cause.confirmed else "likely",
         "summary": cause.finding.says,
         "meaning": mode.meaning,
-        "object": _object(thing),
+        "object": object_of(thing),
         "fingerprint": fingerprint(mode.id, thing, surroundings.workload),
         "chain": list(cause.chain),
         "unverified": list(cause.unverified),
@@ -161,7 +178,7 @@ def _query(query: Query) -> dict[str, Any]:
     return {"operation": query.operation, "parameters": parameters}
 
 
-def _latent(latent: Iterable[Latent], modes: Mapping[str, Mode]) -> list[dict[str, Any]]:
+def latent_of(latent: Iterable[Latent], modes: Mapping[str, Mode]) -> list[dict[str, Any]]:
     """What is broken first, then what is a standing risk."""
     found = [
         {
@@ -170,7 +187,7 @@ def _latent(latent: Iterable[Latent], modes: Mapping[str, Mode]) -> list[dict[st
             "kind": modes[item.finding.mode].kind.value,
             "summary": item.finding.says,
             "clearedBy": list(item.cleared_by),
-            "object": _object(item.finding.object) if item.finding.object else None,
+            "object": object_of(item.finding.object) if item.finding.object else None,
         }
         for item in latent
     ]
@@ -194,7 +211,8 @@ def _checks(investigation: Investigation) -> list[dict[str, Any]]:
     ]
 
 
-def _environment(environment: Environment) -> dict[str, str | None]:
+def environment_of(environment: Environment) -> dict[str, str | None]:
+    """Where the evidence comes from."""
     return {
         "source": environment.source,
         "context": environment.context,

@@ -8,7 +8,8 @@ from typing import Any
 
 from efsdiag.report.graph import ids_behind
 from efsdiag.report.layout import Item, Line, Section, line
-from efsdiag.report.text import ascii_of, clipped, safe, width_of, wrapped
+from efsdiag.report.sheet import Sheet
+from efsdiag.report.text import wrapped
 
 _WORDS = {
     "pass": ("✓ pass", "good"),
@@ -26,7 +27,7 @@ _LONGEST_CHAIN = 5
 
 
 @dataclass
-class Page:
+class Page(Sheet):
     """One report, laid out for a width. After `sections`, `cuts` says what to leave out first."""
 
     report: Mapping[str, Any]
@@ -36,7 +37,7 @@ class Page:
     cuts: list[tuple[Section, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.etc = "..." if self.ascii else "…"
+        super().__init__(self.width, self.verbose, self.ascii)
         self.checks = {check["id"]: check for check in self.report["checks"]}
 
     def sections(self) -> list[Section]:
@@ -77,7 +78,7 @@ class Page:
             (f"   {cause['confidence']}", "bad" if cause["confidence"] == "confirmed" else "warn"),
         )
         lines = self._block(cause["summary"], most=3)
-        lines += self._block(f"on {_named(cause['object'])}", most=1)
+        lines += self._block(f"on {named(cause['object'])}", most=1)
         if cause["unverified"]:
             lines += self._block(f"likely only: nobody looked at {', '.join(cause['unverified'])}", "warn", most=1)
         return Section(title, [(*lines, *self._chain(cause["chain"])), *self._evidence(cause)])
@@ -219,36 +220,14 @@ class Page:
         took = f" · {usage['durationMs'] / 1000:.1f} s" if usage["durationMs"] is not None else ""
         requests = f"{usage['requests']} request{'' if usage['requests'] == 1 else 's'}"
         lines = [
-            *self._block(_where(self.report), "dim", indent=0, most=1 if self.report["status"] == "healthy" else 2),
+            *self._block(where(self.report), "dim", indent=0, most=1 if self.report["status"] == "healthy" else 2),
             *self._block(f"{totals['checks']} checks: {states} · {requests}{took}", indent=0, most=1),
             *([] if self.report.get("changed") else [line("Nothing was changed.")]),
         ]
         return Section((), [tuple(lines)])
 
-    def _block(self, text: str, style: str = "", indent: int = 2, most: int = 0) -> list[Line]:
-        """The text in lines of one indent; at most so many without -v."""
-        room = max(self.width - indent, 20)
-        made = wrapped(self._text(text), room, 0 if self.verbose else most, self.etc)
-        return [line(f"{' ' * indent}{own}", style) for own in made]
 
-    def _hanging(self, text: str, indent: int, most: int = 0) -> list[str]:
-        """The text in lines, all but the first indented."""
-        made = wrapped(self._text(text), max(self.width - indent, 20), 0 if self.verbose else most, self.etc)
-        return [made[0], *(f"{' ' * indent}{own}" for own in made[1:])]
-
-    def _text(self, text: object) -> str:
-        """A text that came from outside, as it is shown."""
-        made = safe(text)
-        return ascii_of(made) if self.ascii else made
-
-    def _clip(self, text: str, width: int) -> str:
-        return self._text(text) if self.verbose else clipped(self._text(text), width, self.etc)
-
-    def _wide(self, text: str) -> int:
-        return width_of(ascii_of(text) if self.ascii else text)
-
-
-def _named(thing: Mapping[str, str]) -> str:
+def named(thing: Mapping[str, str]) -> str:
     """ "Deployment kube-system/efs-csi-controller"."""
     return f"{thing['kind']} {'/'.join(p for p in (thing.get('namespace', ''), thing['name']) if p)}"
 
@@ -259,7 +238,7 @@ def _asked(query: Mapping[str, Any]) -> str:
     return f"read {query['operation']} {' '.join(values)}".strip()
 
 
-def _where(report: Mapping[str, Any]) -> str:
+def where(report: Mapping[str, Any]) -> str:
     """The line that says what was looked at: context, account, region and who says so, version, source and time."""
     environment = report["environment"]
     region = environment["region"]
@@ -267,5 +246,7 @@ def _where(report: Mapping[str, Any]) -> str:
         region = f"{region} (from {environment['regionFrom']})"
     account = f"account {environment['account']}" if environment["account"] else None
     context = f"context {environment['context']}" if environment["context"] else None
-    taken = f"{'recorded' if environment['source'] == 'bundle' else 'looked at'} {report['now']}"
+    taken = (
+        f"{'recorded' if environment['source'] == 'bundle' else 'looked at'} {report.get('now') or report['checkedAt']}"
+    )
     return " · ".join(p for p in (context, account, region, environment["kubernetesVersion"], taken) if p)

@@ -125,6 +125,11 @@ class BundleSource:
             ("aws/ec2/describe-availability-zones.json", "AvailabilityZones", "0", "RegionName")
         )
 
+    @cached_property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces of which the bundle has a list of pods, sorted."""
+        return bundle_kube.namespaces_in(self._documents)
+
     def _look(self, query: Query) -> Answer:
         """What the files say."""
         if query.operation.startswith("kube:"):

@@ -142,6 +142,11 @@ class KubeFiles:
         return pod is None or never_had_a_log(pod, container, previous)
 
 
+def namespaces_in(documents: Documents) -> tuple[str, ...]:
+    """The namespaces of which there is a List of pods, sorted."""
+    return tuple(sorted(unquote(base.removesuffix(".json")) for base in documents.within(kube_folder("pods"))))
+
+
 def narrowed(query: Query, items: Sequence[Item]) -> Answer:
     """What `query` selects from a wider list: one object or None for kube:get, a list for kube:list.
 

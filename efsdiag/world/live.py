@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,7 +16,10 @@ from efsdiag.operations import read_of
 from efsdiag.world.aws import AwsSource
 from efsdiag.world.job_logs import listing, reach
 from efsdiag.world.kube import KubeSource
+from efsdiag.world.shelves import Shelves
 
+USUAL_NAMESPACE = "kube-system"
+"""Where the driver is mostly installed."""
 REGION_LABEL = "topology.kubernetes.io/region"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
@@ -42,6 +46,8 @@ class LiveSource:
         self._lock = threading.Lock()
         self._region_lock = threading.Lock()
         self._region_sought = region_given
+        self.shelves = Shelves(kube.pages)
+        """Whole lists of namespaces that are asked about often; empty until somebody begins."""
 
     @property
     def requests(self) -> int:
@@ -49,6 +55,9 @@ class LiveSource:
         return self.kube.requests + self.aws.requests
 
     def __call__(self, query: Query) -> Answer:
+        shelved, found = self.shelves.answer(query)
+        if shelved:
+            return found
         with self._lock:
             kept = self._kept.get(query)
             asked = kept is not None
@@ -58,8 +67,30 @@ class LiveSource:
             try:
                 kept.set_result(self._ask(query))
             except BaseException as error:
-                kept.set_exception(error)
+                kept.set_exception(error.with_traceback(None))
+        refusal = kept.exception()
+        if isinstance(refusal, Unreadable):
+            # Another one each time: an exception that is raised again and again holds on to all that it came past.
+            raise Unreadable(refusal.query, refusal.why, refusal.grant)
         return kept.result()
+
+    def pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        """A kube:list page by page, as `KubeSource.pages` has it. It is not kept."""
+        return self.kube.pages(query)
+
+    def begin(self, namespace: str, subjects: int) -> None:
+        """So many subjects of the namespace are about to be looked at ("": of the whole cluster)."""
+        self.shelves.begin(namespace, subjects)
+
+    def end(self, namespace: str) -> None:
+        """Nobody asks about the namespace any more: what was answered about its objects is forgotten.
+
+        What is answered about the driver's own namespace, the nodes and AWS is kept: every other one asks it again.
+        """
+        self.shelves.end(namespace)
+        with self._lock:
+            for query in [q for q in self._kept if _is_about(q, namespace)]:
+                del self._kept[query]
 
     def again(self, query: Query) -> Answer:
         """The answer as it is now, whatever was answered before: for what is looked up between two writes."""
@@ -102,6 +133,12 @@ class LiveSource:
             if region:
                 self.aws.set_region(region)
                 self.region_from = f"{where} of node {node['metadata']['name']}"
+
+
+def _is_about(query: Query, namespace: str) -> bool:
+    if query.operation.startswith("volume:") or query.operation == "kube:get persistentvolumes":
+        return True  # a volume is of one claim, in one namespace
+    return query.get("namespace") == namespace != USUAL_NAMESPACE
 
 
 def region_of(node: dict[str, Any]) -> tuple[str, str]:

@@ -1,0 +1,42 @@
+"""The forms that a HealthReport can be printed in, each by the name that `-o` takes.
+
+A new form is one entry here: a module that turns the document into text, and the function's name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from efsdiag.report.terminal import Look
+
+Form: TypeAlias = "Callable[[Mapping[str, Any], Look], str]"
+"""The document and how the terminal shows things → the text, with a newline at its end."""
+
+HEALTH_FORMS = {
+    "terminal": "efsdiag.report.health_page:health_page",
+    "json": "efsdiag.report.forms:_json",
+    "yaml": "efsdiag.report.forms:_yaml",
+}
+"""Name → where its function is; a form's module is imported when it is used."""
+
+
+def health_text(form: str, document: Mapping[str, Any], look: Look) -> str:
+    """The HealthReport in the form."""
+    module, _, name = HEALTH_FORMS[form].partition(":")
+    written: Form = getattr(importlib.import_module(module), name)
+    return written(document, look)
+
+
+def _json(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.machine import as_json
+
+    return as_json(document)
+
+
+def _yaml(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.machine import as_yaml
+
+    return as_yaml(document)

@@ -1,0 +1,167 @@
+"""A HealthReport for people at a terminal: the answer first, one block for each cause, at most 40 lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from efsdiag.report.layout import Item, Line, Section, fit, joined, line
+from efsdiag.report.sections import named, where
+from efsdiag.report.sheet import Sheet
+from efsdiag.report.terminal import MOST_LINES, Look, painted
+
+_HEADS = {
+    "healthy": ("✓ healthy", "good"),
+    "diagnosed": ("✗ cause found", "bad"),
+    "inconclusive": ("? no cause found in what could be checked", "warn"),
+}
+_STATES = ("pass", "fail", "unknown", "waiting", "skip")
+
+
+def health_page(report: Mapping[str, Any], look: Look) -> str:
+    """The report as text that ends in a newline."""
+    page = HealthPage(report, look.width, look.verbose, look.ascii)
+    made = page.sections()
+    if not look.verbose:
+        fit(made, page.cuts, MOST_LINES, page.etc)
+    return painted(joined(made, page.etc), look)
+
+
+class HealthPage(Sheet):
+    """The sections of one HealthReport. After `sections`, `cuts` says what to leave out first."""
+
+    def __init__(self, report: Mapping[str, Any], width: int, verbose: bool, ascii: bool) -> None:
+        super().__init__(width, verbose, ascii)
+        self.report = report
+        self.cuts: list[tuple[Section, int]] = []
+
+    def sections(self) -> list[Section]:
+        """All sections in the order in which they are read; those without items print nothing."""
+        causes, unexplained = self._causes(), self._unexplained()
+        latent, missing = self._latent(), self._missing()
+        self.cuts = [(latent, 3), (missing, 4), (causes, 4), (unexplained, 3)]
+        self.cuts += [(latent, 1), (missing, 2), (causes, 2), (unexplained, 1), (latent, 0), (causes, 1), (missing, 1)]
+        return [self._head(), causes, unexplained, missing, latent, self._end()]
+
+    def _head(self) -> Section:
+        word, style = _HEADS[self.report["status"]]
+        found, counts = len(self.report["rootCauses"]), self.report["workloads"]
+        if found > 1:
+            word = f"✗ {found} causes found"
+        text = self._clip(_counted(counts), self.width - self._wide(word) - 3)
+        return Section((), [(((word, style), (f"   {text}", "title")), *self._block(self._scope(), "dim", most=1))])
+
+    def _scope(self) -> str:
+        scope = self.report["scope"]
+        names = ", ".join(scope["namespaces"])
+        spaces = (
+            "all namespaces" if scope["allNamespaces"] else f"namespace{'s' * (len(scope['namespaces']) > 1)} {names}"
+        )
+        return f"{spaces}, pods with {scope['selector']}" if scope["selector"] else spaces
+
+    def _causes(self) -> Section:
+        causes = self.report["rootCauses"]
+        items: list[Item] = []
+        for at, cause in enumerate(causes):
+            title: Line = (
+                (f"ROOT CAUSE {at + 1} of {len(causes)}", "title"),
+                (f"   {self._text(cause['id'])}", "id"),
+                (f"   {cause['confidence']}", "bad" if cause["confidence"] == "confirmed" else "warn"),
+                (f"   {cause['fingerprint']}", "dim"),
+            )
+            lines = [title, *self._block(cause["summary"], most=2)]
+            lines += self._block(f"on {named(cause['object'])}", most=1)
+            lines += self._block(self._stopped(cause), most=1)
+            for remedy in cause["remedies"][: None if self.verbose else 1]:
+                lines += self._block(f"mend: {remedy['text']} (risk: {remedy['risk']})", most=1)
+            if self.verbose:
+                lines += self._proof(cause)
+            items.append((*(((),) if items else ()), *lines))
+        return Section((), items, "more root causes")
+
+    def _proof(self, cause: Mapping[str, Any]) -> list[Line]:
+        seen = [text for step in cause["evidence"] for text in (step["says"], *step["proof"])]
+        lines = [own for text in dict.fromkeys(seen) for own in self._block(text, "dim", indent=4)]
+        return lines + [line(f"  {self._text(command)}", "command") for command in cause["byHand"]]
+
+    def _stopped(self, entry: Mapping[str, Any]) -> str:
+        """ "60 pods of 12 workloads: Deployment monitoring/prometheus-server, …"."""
+        return f"{_how_many(entry)}: {self._named(entry['targets'], entry['targetCount'])}"
+
+    def _named(self, targets: Sequence[Mapping[str, Any]], count: int) -> str:
+        shown = targets if self.verbose else targets[:3]
+        more = f", {self.etc} {count - len(shown)} more" if count > len(shown) else ""
+        return ", ".join(named(target) for target in shown) + more
+
+    def _unexplained(self) -> Section:
+        items = [
+            self._entry("? unknown", f"{self._stopped(entry)}: {entry['summary']}")
+            for entry in self.report["unexplained"]
+        ]
+        return Section(line("NOT WELL, WITHOUT A CAUSE THAT COULD BE SEEN", "title"), items)
+
+    def _missing(self) -> Section:
+        """What could not be looked at, what is behind a workload that is not well first; what to grant on a line."""
+        items: list[Item] = []
+        if left := self.report["workloads"]["notLooked"]:
+            items.append(self._entry("? unknown", f"{left} workload{'s' * (left != 1)}: the time was over"))
+        items += [self._unlooked(entry) for entry in self.report["suspects"]]
+        groups: dict[str, list[Mapping[str, str]]] = {}
+        for missed in self.report["coverage"]["unlisted"]:
+            groups.setdefault(missed["operation"], []).append(missed)
+        for operation, group in groups.items():
+            names = ", ".join(m["namespace"] for m in group if m["namespace"])
+            text = f"{operation.removeprefix('kube:')}{f' in {names}' if names else ''}: {group[0]['reason']}"
+            items.append(self._with_grant(text, group[0]["grant"]))
+        if self.verbose:
+            items += [self._unlooked(entry) for entry in self.report["notChecked"]]
+        return Section(line("NOT LOOKED AT", "title"), items)
+
+    def _unlooked(self, entry: Mapping[str, Any]) -> Item:
+        return self._with_grant(f"{entry['check']} ({_how_many(entry)}): {entry['reason']}", entry["grant"])
+
+    def _with_grant(self, text: str, grant: str) -> Item:
+        return (*self._entry("? unknown", text), *([line(f"  {self._text(grant)}", "command")] if grant else []))
+
+    def _latent(self) -> Section:
+        items = []
+        for entry in self.report["latent"]:
+            mark = "· risk " if entry["kind"] == "risk" else "‼ wrong"
+            items.append(self._entry(mark, f"{entry['id']} ({_how_many(entry)}): {entry['summary']}"))
+        healthy = self.report["status"] == "healthy"
+        return Section(line("WRONG, BUT NOT IN THE WAY" if healthy else "WRONG, BUT NOT THE CAUSE", "title"), items)
+
+    def _entry(self, mark: str, text: str) -> Item:
+        style = {"‼ wrong": "warn", "? unknown": "warn"}.get(mark, "dim")
+        lines = self._hanging(text, self._wide(mark) + 4, most=2)
+        return ((("  ", ""), (mark, style), (f"  {lines[0]}", "")), *(line(own) for own in lines[1:]))
+
+    def _end(self) -> Section:
+        totals, usage = self.report["totals"], self.report["usage"]
+        states = ", ".join(f"{totals[state]} {state}" for state in _STATES if totals[state])
+        took = f" · {usage['durationMs'] / 1000:.1f} s" if usage["durationMs"] is not None else ""
+        checks = f"{totals['checks']} checks: {states}" if totals["checks"] else "no check was made"
+        lines = [
+            *self._block(where(self.report), "dim", indent=0, most=2),
+            *self._block(f"{checks} · {usage['requests']} requests{took}", indent=0, most=1),
+        ]
+        return Section((), [tuple(lines)])
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    total = counts["looked"] + counts["notLooked"]
+    ill = counts["diagnosed"] + counts["inconclusive"]
+    if not total:
+        return "no workload with storage"
+    return (
+        f"{ill} of {total} workloads with storage are not well"
+        if ill
+        else f"{counts['healthy']} workloads with storage"
+    )
+
+
+def _how_many(entry: Mapping[str, Any]) -> str:
+    """ "60 pods of 12 workloads"; "1 workload without a pod"."""
+    pods, workloads = entry["podCount"], entry["targetCount"]
+    many = f"{workloads} workload{'s' * (workloads != 1)}"
+    return f"{pods} pod{'s' * (pods != 1)} of {many}" if pods else f"{many} without a pod"
