@@ -26,6 +26,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 import boto3
 import botocore.session
+from botocore.loaders import Loader
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.ec2.models.instances import InstanceBackend
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -36,6 +37,14 @@ from moto.server import ThreadedMotoServer
 from efsdiag.operations import READS
 from efsdiag.writes import WRITES
 
+
+@cache
+def _one_loader(search_path_string: str | None = None) -> Loader:
+    return Loader()
+
+
+# Reading AWS's API models again for each session would take most of the time of a run in this process.
+botocore.session.create_loader = _one_loader
 # A line for each request would bury what a failed test has to say.
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 

@@ -14,15 +14,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import botocore.loaders
 import consents
 from awsworld import AwsWorld, build
-from botocore.loaders import Loader
 from kubeapi import KubeApi
 from lab import renamed
 from worlds.base import healthy
@@ -76,7 +73,6 @@ class RemedyLab:
         with (
             patch.dict(os.environ, {**clean, **self.aws.environment, **kept}, clear=True),
             patch.object(LiveSource, "_ask", self._asked()),
-            patch.object(botocore.loaders, "create_loader", _loader),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(out),
         ):
@@ -185,12 +181,6 @@ class RemedyLab:
         }
         made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))
         return made
-
-
-@cache
-def _loader(search_path_string: str | None = None) -> Loader:
-    """One loader of AWS's API models for all runs of this process: reading them again takes most of a run's time."""
-    return Loader()
 
 
 class Controllers:

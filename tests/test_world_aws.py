@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.request
 from functools import cache
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -40,6 +41,8 @@ def server():
     moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
+    # All servers of a process share one account: what another test left there goes.
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     yield f"http://{host}:{port}"
     moto.stop()
 
