@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +56,17 @@ class Rulebook:
 
 def load_rulebook(extra: Path | None = None) -> Rulebook:
     """The rules that come with efsdiag, and those of the folder `extra`. Errors: RuleError."""
+    own = _own_rulebook()
+    if extra is None:
+        return own
+    found, evidence = dict(own.checks), dict(own.evidence)
+    _add_folder(extra, found, evidence, own.modes)
+    verify(found, evidence)
+    return Rulebook(found, own.modes, evidence)
+
+
+@cache
+def _own_rulebook() -> Rulebook:
     modes = load_modes()
     evidence: dict[str, Callable[..., Any]] = {}
     found: dict[str, Check] = {}
@@ -69,8 +81,6 @@ def load_rulebook(extra: Path | None = None) -> Rulebook:
         left = _add_checks(found, entries(file, f"rules/{file.name}"), functions, modes, code)
         _refuse(left, found, code)
     verify_judged(found, modes)
-    if extra is not None:
-        _add_folder(extra, found, evidence, modes)
     verify(found, evidence)
     return Rulebook(found, modes, evidence)
 
