@@ -13,6 +13,8 @@ from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.semantics.objects import controller_of, is_ready, selector_of
 from efsdiag.semantics.resources import has_ended
 
+VOLUME = "persistentvolume"
+"""The one kind here that is in no namespace."""
 KINDS = {
     "pod": ("pods", ("po", "pods")),
     "deployment": ("deployments", ("deploy", "deployments", "deployments.apps", "deployment.apps")),
@@ -22,6 +24,7 @@ KINDS = {
     "job": ("jobs", ("jobs", "jobs.batch", "job.batch")),
     "prometheus": ("prometheuses", ("prom", "prometheuses", "prometheuses.monitoring.coreos.com")),
     "persistentvolumeclaim": ("persistentvolumeclaims", ("pvc", "persistentvolumeclaims")),
+    VOLUME: ("persistentvolumes", ("pv", "persistentvolumes")),
 }
 """Kind → its resource, and what else people type for it, as kubectl knows it."""
 
@@ -52,7 +55,8 @@ def parse_target(words: Sequence[str], namespace: str) -> Subject:
     if len(parts) != 2 or not parts[0] or not parts[1] or "/" in parts[1]:
         shown = " ".join(words)
         raise SubjectError("target-malformed", f"{shown!r} is not TYPE/NAME", "for example pod/prometheus-server")
-    return Subject(kind_of(parts[0]), namespace, parts[1])
+    kind = kind_of(parts[0])
+    return Subject(kind, "" if kind == VOLUME else namespace, parts[1])
 
 
 def kind_of(word: str) -> str:
@@ -75,6 +79,8 @@ def choose(source: Source, asked: Subject) -> Chosen:
     read = Reader(source, 1)
     if asked.kind == "pod":
         return _pod(read, asked)
+    if asked.kind == VOLUME:
+        return _volume(source, read, asked)
     resource = KINDS[asked.kind][0]
     try:
         found = read(f"kube:get {resource}", namespace=asked.namespace, name=asked.name)
@@ -108,6 +114,27 @@ def _pod(read: Reader, asked: Subject) -> Chosen:
         raise SubjectError("target-ambiguous", f"several pods begin with {asked.name!r}: {names}", "name one of them")
     name = pick(fitting)["metadata"]["name"]
     return Chosen(Subject("pod", asked.namespace, name), f"pod/{asked.name} → pod/{name}{_of_how_many(fitting)}")
+
+
+def _volume(source: Source, read: Reader, asked: Subject) -> Chosen:
+    """What stands for the claim that has the volume. Errors: SubjectError where no claim has it."""
+    found = read("kube:get persistentvolumes", name=asked.name)
+    if found is None:
+        raise _not_found(asked, [v["metadata"]["name"] for v in read("kube:list persistentvolumes") or []])
+    reference = found["spec"].get("claimRef")
+    if not reference:
+        message = f"no claim has volume {asked.name}, so that nothing waits for it"
+        raise SubjectError("volume-without-claim", message, "ask about the claim that should have it: pvc/NAME")
+    claim = Subject("persistentvolumeclaim", reference["namespace"], reference["name"])
+    try:
+        behind = choose(source, claim)
+    except SubjectError as error:
+        message = f"volume {asked.name} was of claim {claim.name} in namespace {claim.namespace}, which is gone"
+        raise SubjectError(
+            "volume-without-claim", message, "efsdiag explain pv.released says what that means"
+        ) from error
+    note = f"{asked.kind}/{asked.name} → {behind.note or f'{claim.kind}/{claim.name}'}"
+    return Chosen(behind.subject, note)
 
 
 def _owner_base(pod: dict[str, Any]) -> str:
@@ -163,7 +190,8 @@ def _of_how_many(pods: Sequence[dict[str, Any]]) -> str:
 
 def _not_found(asked: Subject, names: Sequence[str]) -> SubjectError:
     near = difflib.get_close_matches(asked.name, names, 3, 0.4)
-    hint = f"did you mean {', '.join(near)}?" if near else f"namespace {asked.namespace} has none that is like it"
-    return SubjectError(
-        "target-not-found", f"there is no {asked.kind} {asked.name} in namespace {asked.namespace}", hint
+    where, place = (
+        (f" in namespace {asked.namespace}", f"namespace {asked.namespace}") if asked.namespace else ("", "it")
     )
+    hint = f"did you mean {', '.join(near)}?" if near else f"{place} has none that is like it"
+    return SubjectError("target-not-found", f"there is no {asked.kind} {asked.name}{where}", hint)

@@ -32,7 +32,8 @@ class Cluster:
         self.objects = objects
 
     def __call__(self, query: Query) -> Any:
-        here = [o for o in self.objects.get(resource_of(query), []) if o["metadata"]["namespace"] == query["namespace"]]
+        namespace = query.get("namespace")
+        here = [o for o in self.objects.get(resource_of(query), []) if o["metadata"].get("namespace", "") == namespace]
         if query.operation.startswith("kube:get"):
             return next((o for o in here if o["metadata"]["name"] == query["name"]), None)
         wanted = [term.split("=") for term in query.get("labelSelector").split(",") if "=" in term]
@@ -192,7 +193,7 @@ def test_a_name_that_nothing_has_is_refused_with_the_nearest_names() -> None:
 
 
 def test_a_name_that_is_like_none_says_so() -> None:
-    assert refusal(Cluster(), "pod/x").hint == "namespace m has none that is like it"
+    assert refusal(Cluster(), "pod/x").hint == "there is none in namespace m that is like it"
 
 
 def test_pods_of_other_namespaces_do_not_count() -> None:
@@ -285,6 +286,46 @@ def test_a_claim_stands_for_the_pod_that_mounts_it() -> None:
 def test_a_claim_that_no_pod_mounts_is_looked_at_itself() -> None:
     cluster = Cluster(pods=[pod("done", claims=["data"], phase="Failed")], persistentvolumeclaims=[CLAIM])
     assert chosen(cluster, "pvc/data") == ("persistentvolumeclaim/data", "")
+
+
+def volume(name: str, claim: str = "") -> dict[str, Any]:
+    reference = {"claimRef": {"namespace": "m", "name": claim}} if claim else {}
+    return {"kind": "PersistentVolume", "metadata": {"name": name}, "spec": reference}
+
+
+def test_a_volume_stands_for_the_pod_that_mounts_its_claim() -> None:
+    cluster = Cluster(
+        pods=[pod("user", claims=["data"])], persistentvolumeclaims=[CLAIM], persistentvolumes=[volume("efs", "data")]
+    )
+    assert chosen(cluster, "pv/efs") == ("pod/user", "persistentvolume/efs → persistentvolumeclaim/data → pod/user")
+
+
+def test_a_volume_whose_claim_no_pod_mounts_stands_for_the_claim() -> None:
+    cluster = Cluster(persistentvolumeclaims=[CLAIM], persistentvolumes=[volume("efs", "data")])
+    assert chosen(cluster, "pv/efs") == (
+        "persistentvolumeclaim/data",
+        "persistentvolume/efs → persistentvolumeclaim/data",
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (volume("efs"), "no claim has volume efs, so that nothing waits for it"),
+        (volume("efs", "gone"), "volume efs was of claim gone in namespace m, which is gone"),
+    ],
+)
+def test_a_volume_that_no_claim_has_is_refused_with_what_became_of_its_claim(made: Any, message: str) -> None:
+    with pytest.raises(SubjectError) as error:
+        chosen(Cluster(persistentvolumes=[made]), "pv/efs")
+    assert (error.value.reference, error.value.message) == ("volume-without-claim", message)
+
+
+def test_a_volume_that_does_not_exist_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(SubjectError) as error:
+        chosen(Cluster(persistentvolumes=[volume("prometheus-efs")]), "pv/prometheus-ebs")
+    assert error.value.message == "there is no persistentvolume prometheus-ebs"
+    assert error.value.hint == "did you mean prometheus-efs?"
 
 
 # --- which of several --------------------------------------------------------------------------------------------

@@ -52,8 +52,8 @@ WRITING = ("probe_image", "probe_timeout", "approve", *WRITE_OPTIONS)
 def why(target: tuple[str, ...], **given: Any) -> int:
     """Find the root cause of why TARGET is not well, and say what was ruled out, and by what.
 
-    TARGET is a pod, a deployment, statefulset, daemonset, replicaset or job, or a claim (pvc). It only reads, but for
-    --fix and --probe, which write what was agreed to.
+    TARGET is a pod, a deployment, statefulset, daemonset, replicaset or job, a claim (pvc) or a volume (pv). It only
+    reads, but for --fix and --probe, which write what was agreed to.
     """
     from efsdiag.cli.run import Request, run
 

@@ -30,6 +30,7 @@ _KINDS = {
     "job": "Job",
     "prometheus": "Prometheus",
     "persistentvolumeclaim": "PersistentVolumeClaim",
+    "persistentvolume": "PersistentVolume",
 }
 
 
