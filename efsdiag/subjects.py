@@ -190,8 +190,6 @@ def _of_how_many(pods: Sequence[dict[str, Any]]) -> str:
 
 def _not_found(asked: Subject, names: Sequence[str]) -> SubjectError:
     near = difflib.get_close_matches(asked.name, names, 3, 0.4)
-    where, place = (
-        (f" in namespace {asked.namespace}", f"namespace {asked.namespace}") if asked.namespace else ("", "it")
-    )
-    hint = f"did you mean {', '.join(near)}?" if near else f"{place} has none that is like it"
+    where = f" in namespace {asked.namespace}" if asked.namespace else ""
+    hint = f"did you mean {', '.join(near)}?" if near else f"there is none{where} that is like it"
     return SubjectError("target-not-found", f"there is no {asked.kind} {asked.name}{where}", hint)
