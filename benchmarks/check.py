@@ -16,7 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from crowd import Crowd, crowd
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from served_crowd import Crowd, crowd
 
 SIZES = (100, 1_000, 10_000, 50_000)
 LAUNCH = """

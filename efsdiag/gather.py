@@ -127,7 +127,7 @@ class Gather:
         return found if isinstance(found, Missing) else applied(function, found, **extra)
 
     def arguments(self, function: Callable[..., Any], **extra: Any) -> dict[str, Any] | Missing:
-        """The evidence that the function's parameters name, less `extra`; or what is `Missing` and it needs."""
+        """The evidence that the function's parameters name, less `extra`; or the `Missing` that it needs most."""
         arguments: dict[str, Any] = {}
         lacking: list[Missing] = []
         for name, default in parameters_of(function):

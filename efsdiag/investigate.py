@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from efsdiag.diagnose import diagnose
 from efsdiag.gather import Gather, parameters_of
@@ -12,7 +13,7 @@ from efsdiag.judge import judge_all
 from efsdiag.model import Diagnosis, Evidence, Query, Ref, Source, Subject, Unreadable, Verdict, unknown
 from efsdiag.rules import Rulebook
 from efsdiag.semantics.containers import claim_volume_names
-from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.objects import controller_of, ref_of
 from efsdiag.subjects import Chosen, choose
 
 
@@ -50,7 +51,10 @@ def look_at(rulebook: Rulebook, gather: Gather, asked: Subject, chosen: Chosen, 
 
 
 def known(gather: Gather) -> tuple[Ref | None, dict[str, str]]:
-    """The workload behind the pod, and the names for placeholders of commands: container, node, claim."""
+    """The workload behind the pod, and the names for placeholders of commands: container, node, claim.
+
+    A CronJob stands for each of its Jobs, whose names are made up anew.
+    """
     workload, pod, container = (gather(name) for name in ("workload", "pod", "main_container"))
     names: dict[str, str] = {}
     if isinstance(container, Evidence):
@@ -59,7 +63,14 @@ def known(gather: Gather) -> tuple[Ref | None, dict[str, str]]:
         spec = pod.value.get("spec") or {}
         claims = sorted(set(claim_volume_names(spec).values()))
         names |= {"node": str(spec.get("nodeName") or "")} | ({"claim": claims[0]} if len(claims) == 1 else {})
-    return (ref_of(workload.value) if isinstance(workload, Evidence) else None), names
+    return (_lasting(workload.value) if isinstance(workload, Evidence) else None), names
+
+
+def _lasting(workload: dict[str, Any]) -> Ref:
+    owner = controller_of(workload)
+    if owner and owner.get("kind") == "CronJob":
+        return Ref("CronJob", str(owner["name"]), workload["metadata"].get("namespace") or "")
+    return ref_of(workload)
 
 
 class _Queries(Mapping[str, tuple[Query, ...]]):

@@ -19,13 +19,14 @@ from efsdiag.cli.sources import LIVE_WORKERS, LiveOptions, Opened, open_bundle, 
 from efsdiag.health.examine import Examiner, examined
 from efsdiag.health.hands import Hands, TimeIsOver
 from efsdiag.health.refusals import Refusals
-from efsdiag.health.scope import Scope
+from efsdiag.health.scope import NoSuchNamespace, Scope
 from efsdiag.health.survey import Survey, survey
 from efsdiag.report.data import Environment, Usage
 from efsdiag.report.forms import health_text
 from efsdiag.report.health import Course, Health, health_report
 from efsdiag.report.terminal import Look
 from efsdiag.rules import Rulebook
+from efsdiag.world.selectors import label_selector
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class CheckRequest:
             raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
         if request.all_namespaces and request.namespaces:
             raise click.UsageError("-A is every namespace, and -n is one: give one of them")
+        try:
+            label_selector(request.selector)
+        except ValueError as error:
+            raise click.UsageError(f"-l: {error}") from error
         return request
 
     @property
@@ -134,6 +139,11 @@ class _Run:
                 seen += 1
                 if looks:
                     health.add(looks)
+        except NoSuchNamespace as error:
+            opened.verify()
+            raise Fault(
+                "namespace-not-found", f"there is no namespace {error.name}", "kubectl get namespaces"
+            ) from error
         except TimeIsOver:
             timed_out = True
         finally:

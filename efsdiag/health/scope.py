@@ -34,6 +34,14 @@ class Unlisted:
     grant: str
 
 
+class NoSuchNamespace(Exception):
+    """A namespace that was asked for does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 @dataclass
 class Lists:
     """The lists of a scope. What could not be read is kept in `unlisted`."""
@@ -43,6 +51,19 @@ class Lists:
     fallback: tuple[str, ...] = ()
     """Namespaces to ask one by one where neither all of them nor their names can be listed."""
     unlisted: list[Unlisted] = field(default_factory=list)
+    populated: set[str] = field(default_factory=set)
+    """Namespaces in which something was listed."""
+
+    def verify(self) -> dict[str, Unlisted]:
+        """The namespaces of which nobody may say whether they exist. Errors: NoSuchNamespace."""
+        doubtful = {}
+        for namespace in self.scope.namespaces:
+            try:
+                if self.source(read_of("kube:get namespaces", name=namespace)) is None:
+                    raise NoSuchNamespace(namespace)
+            except Unreadable as refusal:
+                doubtful[namespace] = Unlisted("kube:get namespaces", namespace, refusal.why, refusal.grant)
+        return doubtful
 
     def of(self, resource: str) -> Iterator[Thing]:
         """Every object of the resource in scope, one page in memory at a time.
@@ -84,7 +105,9 @@ class Lists:
 
     def _pages(self, query: Query) -> Iterator[Thing]:
         for page in pages_of(self.source, query):
-            yield from page
+            for thing in page:
+                self.populated.add(thing["metadata"].get("namespace") or "")
+                yield thing
 
     @cached_property
     def _names(self) -> tuple[str, ...]:

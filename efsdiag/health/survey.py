@@ -54,16 +54,19 @@ class Survey:
 def survey(source: Source, scope: Scope, fallback: tuple[str, ...] = ()) -> Survey:
     """The workloads with storage in scope. Never raises Unreadable: what is refused stands in `unlisted`.
 
-    `fallback` are namespaces that are known without a list of them.
+    Errors: NoSuchNamespace. `fallback` are namespaces that are known without a list of them.
     """
     lists = Lists(source, scope, fallback)
     found = Survey(unlisted=lists.unlisted)
+    doubtful = lists.verify()
     used: set[tuple[str, str]] = set()
     owners = _pods(found, lists, used)
     for resource in MAKERS:
         for maker in lists.of(resource):
             _maker(found, maker, used, owners)
     _claims(found, lists, used)
+    # Nothing in a namespace that may not exist is not the same as nothing wrong in it.
+    lists.unlisted += [missed for name, missed in doubtful.items() if name not in lists.populated]
     found.workloads = dict(sorted(found.workloads.items(), key=lambda item: _order(item[0])))
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from efsdiag.model import Ref, Subject
 from efsdiag.semantics.containers import claim_volume_names
-from efsdiag.semantics.objects import controller_of, is_ready
+from efsdiag.semantics.objects import controller_of, is_ready, scheduler_message
 from efsdiag.semantics.resources import has_ended
 
 Thing = dict[str, Any]
@@ -29,7 +29,7 @@ class PodRef:
     created: str
     name: str
     way: tuple[str, ...] = ()
-    """Where and how it is not well: its node, and what its containers or the scheduler wait for."""
+    """Where and how it is not well: its node, what its containers or the scheduler wait for, and its claims."""
 
 
 @dataclass
@@ -112,7 +112,13 @@ def _way(pod: Thing) -> tuple[str, ...]:
         for s in status.get(key) or []
         if not s.get("ready") and ((s.get("state") or {}).get("terminated") or {}).get("exitCode") != 0
     ]
-    return (node or "no node", going, str(status.get("reason") or ""), *waits)
+    return (
+        node or scheduler_message(pod),
+        going,
+        str(status.get("reason") or ""),
+        *waits,
+        *sorted(claims_of(pod)),
+    )
 
 
 def _state(status: Thing) -> str:

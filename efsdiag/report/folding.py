@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 MOST_TARGETS = 20
@@ -47,10 +48,19 @@ class _Group:
     target_count: int = 0
     pod_count: int = 0
 
+    newest: Target | None = None
+
     def add(self, target: Target) -> None:
-        self.target_count += 1
         self.pod_count += target.pods
-        self.targets = heapq.nsmallest(MOST_TARGETS, [*self.targets, (target.key, target)])
+        if self.newest is not None and self.newest.key == target.key:
+            # Another Job of the same CronJob: its runs come one after the other.
+            both = replace(self.newest, pods=self.newest.pods + target.pods)
+            self.targets = [(key, both if own is self.newest else own) for key, own in self.targets]
+            self.newest = both
+            return
+        self.newest = target
+        self.target_count += 1
+        self.targets = heapq.nsmallest(MOST_TARGETS, [*self.targets, (target.key, target)], key=itemgetter(0))
 
 
 class Fold:

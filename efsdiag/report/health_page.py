@@ -45,10 +45,11 @@ class HealthPage(Sheet):
 
     def _head(self) -> Section:
         word, style = _HEADS[self.report["status"]]
-        found, counts = len(self.report["rootCauses"]), self.report["workloads"]
+        found = len(self.report["rootCauses"])
         if found > 1:
             word = f"✗ {found} causes found"
-        text = self._clip(_counted(counts), self.width - self._wide(word) - 3)
+        counted = _counted(self.report["workloads"], bool(self.report["coverage"]["unlisted"]))
+        text = self._clip(counted, self.width - self._wide(word) - 3)
         return Section((), [(((word, style), (f"   {text}", "title")), *self._block(self._scope(), "dim", most=1))])
 
     def _scope(self) -> str:
@@ -148,16 +149,14 @@ class HealthPage(Sheet):
         return Section((), [tuple(lines)])
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _counted(counts: Mapping[str, int], unlisted: bool) -> str:
     total = counts["looked"] + counts["notLooked"]
     ill = counts["diagnosed"] + counts["inconclusive"]
     if not total:
-        return "no workload with storage"
-    return (
-        f"{ill} of {total} workloads with storage are not well"
-        if ill
-        else f"{counts['healthy']} workloads with storage"
-    )
+        return "no workload with storage could be seen" if unlisted else "there is no workload with storage"
+    if ill:
+        return f"{ill} of {total} workloads with storage {'is' if ill == 1 else 'are'} not well"
+    return f"{counts['healthy']} of {total} workloads with storage {'is' if total == 1 else 'are'} well"
 
 
 def _how_many(entry: Mapping[str, Any]) -> str:

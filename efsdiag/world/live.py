@@ -46,7 +46,7 @@ class LiveSource:
         self._lock = threading.Lock()
         self._region_lock = threading.Lock()
         self._region_sought = region_given
-        self.shelves = Shelves(kube.pages)
+        self.shelves = Shelves(self.pages)
         """Whole lists of namespaces that are asked about often; empty until somebody begins."""
 
     @property
@@ -58,6 +58,8 @@ class LiveSource:
         shelved, found = self.shelves.answer(query)
         if shelved:
             return found
+        if self._is_asked_once(query):
+            return self._ask(query)
         with self._lock:
             kept = self._kept.get(query)
             asked = kept is not None
@@ -77,6 +79,13 @@ class LiveSource:
     def pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
         """A kube:list page by page, as `KubeSource.pages` has it. It is not kept."""
         return self.kube.pages(query)
+
+    def _is_asked_once(self, query: Query) -> bool:
+        """Whether one subject of many asks it and no other, so that keeping all answers would only fill memory."""
+        of_volume = query.operation.startswith("volume:")
+        space = query.get("namespace")
+        own = space != USUAL_NAMESPACE and query.operation == "kube:log pods"
+        return self.shelves.expects("" if of_volume else space) if of_volume or own else False
 
     def begin(self, namespace: str, subjects: int) -> None:
         """So many subjects of the namespace are about to be looked at ("": of the whole cluster)."""
@@ -136,7 +145,7 @@ class LiveSource:
 
 
 def _is_about(query: Query, namespace: str) -> bool:
-    if query.operation.startswith("volume:") or query.operation == "kube:get persistentvolumes":
+    if query.operation == "kube:get persistentvolumes":
         return True  # a volume is of one claim, in one namespace
     return query.get("namespace") == namespace != USUAL_NAMESPACE
 

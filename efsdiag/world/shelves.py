@@ -104,12 +104,16 @@ class Shelves:
                 del self._kept[key]
                 self._locks.pop(key, None)
 
+    def expects(self, namespace: str) -> bool:
+        """Whether several subjects of the namespace are asked about now."""
+        return self._subjects.get(namespace, 0) > 1
+
     def answer(self, query: Query) -> tuple[bool, Answer]:
         """(True, the answer) where a shelf has it, else (False, None)."""
         resource, namespace = resource_of(query), query.get("namespace")
         verb = query.operation.partition(" ")[0]
         known = (resource in SHARED and namespace) or (resource == VOLUMES and verb == "kube:get")
-        if verb not in ("kube:get", "kube:list") or not known or self._subjects.get(namespace, 0) < 2:
+        if verb not in ("kube:get", "kube:list") or not known or not self.expects(namespace):
             return False, None
         shelf = self._shelf(namespace, resource)
         found = shelf.answer(query) if shelf else _NO_SHELF

@@ -1,4 +1,4 @@
-"""A cluster of any size for benchmarks: a healthy world, and a crowd of namespaces whose pods share its file system.
+"""A served cluster of any size: a healthy world, and a crowd of namespaces whose pods share its file system.
 
 Of ten pods, two are of one Deployment with storage, one claim and one volume of their own; the others have none.
 """
@@ -6,14 +6,11 @@ Of ten pods, two are of one Deployment with storage, one claim and one volume of
 from __future__ import annotations
 
 import copy
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from awsworld import AwsWorld, build
 from kubeapi import KubeApi
