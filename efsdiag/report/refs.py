@@ -1,0 +1,21 @@
+"""Objects as documents name them: {"kind": "Pod", "namespace": "monitoring", "name": "web-0"}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from efsdiag.model import Ref
+
+
+def ref_in(named: Mapping[str, Any] | None) -> Ref:
+    """The object; one without a kind and a name where an entry has none. Its text is "Pod/monitoring/web-0"."""
+    thing = named or {}
+    return Ref(thing.get("kind", ""), thing.get("name", ""), thing.get("namespace") or "")
+
+
+def targets_text(entry: Mapping[str, Any]) -> str:
+    """The workloads that an entry is about: "Deployment/shop/web, Deployment/shop/api, … 3 more"."""
+    named = [str(ref_in(target)) for target in entry["targets"]]
+    more = entry["targetCount"] - len(named)
+    return ", ".join([*named, *([f"… {more} more"] if more > 0 else [])])
