@@ -52,7 +52,7 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Changes:
-    """The findings of two looks, by what became of them; each list is sorted by id and fingerprint."""
+    """The findings of two looks, by what became of them; causes stand first, sorted by id and fingerprint."""
 
     new: tuple[Finding, ...]
     ongoing: tuple[Finding, ...]
@@ -97,6 +97,30 @@ def compared(before: Iterable[Finding], document: Mapping[str, Any]) -> Changes:
     )
 
 
+def changes_document(changes: Changes, since: str | None) -> dict[str, Any]:
+    """The part `changes` of a HealthReport. What stands in the report itself is named by its fingerprint alone."""
+    return {
+        "since": since,
+        "new": sorted(finding.fingerprint for finding in changes.new),
+        "ongoing": sorted(finding.fingerprint for finding in changes.ongoing),
+        "resolved": [told(finding) for finding in changes.resolved],
+        "incomparable": [
+            {"fingerprint": finding.fingerprint, "id": finding.id, "summary": finding.summary, "why": why.why}
+            for finding, why in changes.incomparable
+        ],
+    }
+
+
+def told(finding: Finding) -> dict[str, Any]:
+    """What is said of a finding that stands nowhere else."""
+    return {
+        "fingerprint": finding.fingerprint,
+        "id": finding.id,
+        "summary": finding.summary,
+        "object": dict(finding.object) if finding.object else None,
+    }
+
+
 def unseen(finding: Finding, document: Mapping[str, Any]) -> Unseen | None:
     """Why the look that made the document says nothing of the finding; None where it would have seen it."""
     return _out_of_scope(finding, document) or _not_listed(finding, document) or _unknown(finding, document)
@@ -125,8 +149,8 @@ def _fingerprint(mode: str, thing: Mapping[str, str] | None) -> str:
     return fingerprint(mode, ref_in(thing))
 
 
-def _order(finding: Finding) -> tuple[str, str]:
-    return finding.id, finding.fingerprint
+def _order(finding: Finding) -> tuple[bool, str, str]:
+    return finding.role != CAUSE, finding.id, finding.fingerprint
 
 
 def _out_of_scope(finding: Finding, document: Mapping[str, Any]) -> Unseen | None:
