@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from efsdiag.model import Status
+from efsdiag.report.data import EXIT_CODES
 from efsdiag.report.refs import ref_in
 from efsdiag.yaml_files import Entry, RuleError, entries, nearest
 
@@ -65,7 +67,7 @@ def suppressed(document: Mapping[str, Any], given: Sequence[Suppression]) -> dic
     made["expiredSuppressions"] = sorted(
         (s.as_json() for s in given if s.expires < today), key=lambda s: (s["id"], s["object"], s["expires"])
     )
-    return made
+    return {**made, **_status(made)}
 
 
 def unused(document: Mapping[str, Any], given: Sequence[Suppression]) -> list[Suppression]:
@@ -73,6 +75,16 @@ def unused(document: Mapping[str, Any], given: Sequence[Suppression]) -> list[Su
     today = datetime.fromisoformat(document["checkedAt"]).date()
     items = [*document["rootCauses"], *document["latent"]]
     return [s for s in given if s.expires >= today and not any(s.fits(item) for item in items)]
+
+
+def _status(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Status and exit code of what is left. A workload whose causes are all suppressed is not in anybody's way."""
+    coverage, workloads = document["coverage"], document["workloads"]
+    unsure = workloads["inconclusive"] or workloads["notLooked"] or coverage["timedOut"] or coverage["unlisted"]
+    if document["rootCauses"] or not document["suppressed"]:
+        return {"status": document["status"], "exitCode": document["exitCode"]}
+    status = Status.INCONCLUSIVE if unsure else Status.HEALTHY
+    return {"status": status.value, "exitCode": EXIT_CODES[status]}
 
 
 def _fitting(item: Mapping[str, Any], given: Sequence[Suppression]) -> Suppression | None:

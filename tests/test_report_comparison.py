@@ -107,7 +107,7 @@ def test_a_check_that_was_unknown_for_others_alone_says_nothing_of_this_workload
     ("later", "why"),
     [
         (timed_out(), "the time was over before everything was looked at"),
-        (health(workloads={**LOOKED, "notLooked": 2}), "2 workloads were not looked at"),
+        (health(workloads={**LOOKED, "notLooked": 2}), "workloads that were not looked at: 2"),
         (unlisted(), "kube:list pods could not be asked: forbidden"),
         (unlisted("default"), "kube:list pods could not be asked: forbidden"),
         (unlisted("default", "deployments"), "kube:list deployments could not be asked: forbidden"),

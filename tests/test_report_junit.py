@@ -79,7 +79,7 @@ def test_what_nobody_could_look_at_is_in_error_with_the_right_that_is_missing():
 
 @pytest.mark.parametrize(
     ("document", "said"),
-    [(timed_out(), "4 workloads were not looked at"), (unlisted(), "kube:list pods: forbidden")],
+    [(timed_out(), "workloads that were not looked at: 4"), (unlisted(), "kube:list pods: forbidden")],
 )
 def test_the_look_itself_is_in_error_where_it_was_not_whole(document, said):
     text = junit(document)

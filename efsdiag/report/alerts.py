@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from efsdiag.report.comparison import CAUSE, LATENT, Changes
-from efsdiag.report.refs import ref_in, targets_text
+from efsdiag.report.refs import how_many, ref_in, targets_text
 from efsdiag.report.text import clipped, safe
 from efsdiag.state_file import HealthState, Remembered
 
@@ -82,7 +82,7 @@ def _alert(known: Remembered, cluster: str, told: Mapping[str, str], now: dateti
 
 
 def _told(item: Mapping[str, Any]) -> dict[str, str]:
-    where = f"On {ref_in(item.get('object'))}; {item['podCount']} pods of {item['targetCount']} workloads: "
+    where = f"On {ref_in(item.get('object'))}; {how_many(item)}: "
     lines = [where + targets_text(item), *(f"Remedy: {remedy['text']}" for remedy in item.get("remedies", ()))]
     lines += [f"By hand: {command}" for command in item.get("byHand", ())]
     return {

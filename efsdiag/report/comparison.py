@@ -175,7 +175,7 @@ def _not_listed(finding: Finding, document: Mapping[str, Any]) -> Unseen | None:
     if coverage.get("timedOut"):
         return Unseen("the time was over before everything was looked at", True)
     if missing:
-        return Unseen(f"{missing} workloads were not looked at", True)
+        return Unseen(f"workloads that were not looked at: {missing}", True)
     for list_ in coverage.get("unlisted", ()):
         if not finding.all_named or any(_hides(list_, target) for target in finding.targets):
             return Unseen(f"{list_['operation']} could not be asked: {list_['reason']}", True)

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from efsdiag.report.refs import ref_in, targets_text
+from efsdiag.report.refs import how_many, ref_in, targets_text
 from efsdiag.report.text import safe
 
 SUITE = "efsdiag check"
@@ -47,9 +47,9 @@ def _look(document: Mapping[str, Any]) -> ET.Element:
     """The case that is in error where no cause was found and something could not be looked at."""
     case = _case("check", "every workload with storage in scope was looked at")
     status, workloads = document["status"], document["workloads"]
-    told = [f"{n} workloads {what}" for key, what in _COUNTED.items() if (n := workloads.get(key))]
+    told = [f"workloads {what}: {n}" for key, what in _COUNTED.items() if (n := workloads[key])]
     told += [f"{r['operation']} was refused; grant: {r['grant']}" for r in document["coverage"]["refused"]]
-    told += [f"{u['operation']}: {u['reason']}" for u in document["coverage"].get("unlisted", ())]
+    told += [f"{u['operation']}: {u['reason']}" for u in document["coverage"]["unlisted"]]
     if document["coverage"]["timedOut"]:
         told.append("the time was over before everything was looked at")
     if status == "inconclusive":
@@ -57,7 +57,7 @@ def _look(document: Mapping[str, Any]) -> ET.Element:
     return case
 
 
-_COUNTED = {"inconclusive": "are inconclusive", "notLooked": "were not looked at"}
+_COUNTED = {"inconclusive": "that are not well without a known cause", "notLooked": "that were not looked at"}
 
 
 def _root_cause(item: Mapping[str, Any]) -> ET.Element:
@@ -65,7 +65,7 @@ def _root_cause(item: Mapping[str, Any]) -> ET.Element:
     more = [
         f"on {ref_in(item.get('object'))}",
         f"fingerprint {item['fingerprint']}",
-        f"{item['podCount']} pods of {item['targetCount']} workloads: {targets_text(item)}",
+        f"{how_many(item)}: {targets_text(item)}",
         "chain: " + " > ".join(item["chain"]),
         *(f"remedy: {remedy['text']} (risk: {remedy['risk']})" for remedy in item["remedies"]),
         *(f"by hand: {command}" for command in item["byHand"]),

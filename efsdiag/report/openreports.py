@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from efsdiag.report.machine import as_yaml
+from efsdiag.report.prometheus import whole
 from efsdiag.report.refs import ref_in, targets_text
 from efsdiag.report.text import clipped, safe
 
@@ -70,8 +71,8 @@ def _results(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     """What decides the answer is scored: root causes, and what hides whether there is one."""
     looked = document["workloads"]
     words = f"{looked['healthy']} of {looked['looked']} workloads with storage are healthy"
-    not_looked = looked["notLooked"] or document["coverage"]["timedOut"] or document["coverage"].get("unlisted")
-    yield _result("workloads", "error" if not_looked else "pass", "info", words)
+    sure = document["status"] != "inconclusive" and whole(document)
+    yield _result("workloads", "pass" if sure else "error", "info", words)
     for item in document["rootCauses"]:
         severity = "high" if item["confidence"] == "confirmed" else "medium"
         more = {

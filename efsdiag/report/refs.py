@@ -19,3 +19,10 @@ def targets_text(entry: Mapping[str, Any]) -> str:
     named = [str(ref_in(target)) for target in entry["targets"]]
     more = entry["targetCount"] - len(named)
     return ", ".join([*named, *([f"… {more} more"] if more > 0 else [])])
+
+
+def how_many(entry: Mapping[str, Any]) -> str:
+    """ "60 pods of 12 workloads"; "1 workload without a pod"."""
+    pods, workloads = entry["podCount"], entry["targetCount"]
+    many = f"{workloads} workload{'s' * (workloads != 1)}"
+    return f"{pods} pod{'s' * (pods != 1)} of {many}" if pods else f"{many} without a pod"
