@@ -113,7 +113,7 @@ def test_latent_findings_warn_and_suppressed_ones_are_skipped():
 
 
 def test_what_nobody_could_look_at_is_an_error():
-    assert {r["policy"] for r in results(blind(), "error")} == {"nfs-port-open", "volume-mounted"}
+    assert {r["policy"] for r in results(blind(), "error")} == {"workloads", "nfs-port-open", "volume-mounted"}
     assert [r["policy"] for r in results(timed_out(), "error")] == ["workloads"]
 
 

@@ -25,7 +25,7 @@ def junit(document: Mapping[str, Any]) -> str:
     """
     cases = [_look(document)]
     cases += [_root_cause(item) for item in document["rootCauses"]]
-    cases += [_unexplained(item) for item in document.get("unexplained", ())]
+    cases += [_unexplained(item) for item in document["unexplained"]]
     cases += [_suspect(item) for item in document["suspects"]]
     cases += [_skipped("latent", item, item["summary"]) for item in document["latent"]]
     for item in document.get("suppressed", ()):

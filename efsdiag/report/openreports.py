@@ -81,7 +81,7 @@ def _results(document: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
             "byHand": "; ".join(item["byHand"]),
         }
         yield _result(item["check"], "fail", severity, item["summary"], item, more)
-    for item in document.get("unexplained", ()):
+    for item in document["unexplained"]:
         yield _result(item["check"], "error", "medium", f"no cause was found: {item['summary']}", item)
     for item in document["suspects"]:
         yield _result(item["check"], "error", "medium", item["reason"], item, {"grant": item["grant"]})
