@@ -223,6 +223,17 @@ def test_what_cannot_be_written_in_the_end_is_told_and_the_report_is_there(tmp_p
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_report_that_cannot_be_printed_is_delivered_all_the_same(tmp_path):
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "efsdiag", "check", "--bundle", str(STORY), "-o", "json"]
+        more = ["--state", str(tmp_path / "state"), "--textfile", str(tmp_path / "e.prom")]
+        done = subprocess.run([*command, *more], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 70
+    assert done.stderr.startswith(b"output-not-written: ")
+    assert sorted(os.listdir(tmp_path)) == ["e.prom", "state"]
+
+
 # --- alerts ------------------------------------------------------------------------------------------------------
 
 

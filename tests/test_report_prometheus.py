@@ -34,10 +34,10 @@ def linted(text):
 @promtool
 def test_promtool_has_nothing_against_any_document():
     texts = [metrics(make(), NOW - 60) for make in CASES.values()]
-    texts += [failed_run(metrics(story()), NOW + 60, 4), failed_run("", NOW, 4), comment("nothing\nat\x1b all")]
+    texts += [failed_run(metrics(story()), NOW + 60, 4), failed_run("", NOW, 4, "lab"), comment("nothing\nat\x1b all")]
     hostile = sixty()
     hostile["rootCauses"] = [{**item, "id": text} for item in hostile["rootCauses"] for text in TEXTS.values()]
-    texts.append(metrics(hostile))
+    texts += [metrics(hostile), *(metrics(story(), NOW, text) for text in TEXTS.values())]
     assert [said for said in map(linted, texts) if said != (0, "")] == []
 
 
@@ -98,6 +98,13 @@ def test_labels_are_bounded_and_what_is_left_out_is_counted():
     assert any('"mode.80"' in name for name in series)
     assert not any('"mode.30"' in name for name in series)
     assert found["efsdiag_root_cause_series_left_out"] == 30
+
+
+def test_a_cluster_that_is_named_is_a_label_of_every_series():
+    text = metrics(sixty(), NOW, 'lab "1"')
+    assert {'cluster="lab \\"1\\""' in name for name in samples(text)} == {True}
+    assert last_success_in(text) == NOW
+    assert set(samples(failed_run(text, NOW + 60, 4, 'lab "1"'))) == set(samples(text))
 
 
 def test_no_series_stands_twice():

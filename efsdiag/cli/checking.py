@@ -92,10 +92,13 @@ def run_check(request: CheckRequest) -> int:
             rulebook = rulebook_of(request.rules)
             delivery.prepare(rulebook.modes)
             report = delivery.completed(checked(request, rulebook))
-        # Printed first: whatever becomes of the rest, the report is there.
-        if not (request.quiet and request.form == "terminal" and _is_well(report, request.fail_on)):
-            output.write(health_text(request.form, report, look_of(request)))
-        return delivery.deliver(report) or exit_code(report, request)
+        # Printed first: whatever becomes of the rest, the report is there. The rest is done where nobody reads it, too.
+        try:
+            if not (request.quiet and request.form == "terminal" and _is_well(report, request.fail_on)):
+                output.write(health_text(request.form, report, look_of(request)))
+        finally:
+            undelivered = delivery.deliver(report)
+        return undelivered or exit_code(report, request)
 
 
 def checked(request: CheckRequest, rulebook: Rulebook) -> dict[str, Any]:

@@ -124,14 +124,14 @@ class Delivery:
     def _write_failure(self, exit_code: int) -> None:
         name = self.options.textfile
         if name and name.endswith(".prom") and not why_not_writable(Path(name)):
-            text = failed_run(_text_in(Path(name)), time.time(), exit_code)
+            text = failed_run(_text_in(Path(name)), time.time(), exit_code, self.options.cluster)
             _attempted("textfile-not-written", name, lambda: replace_file(Path(name), text, 0o644))
 
     def _write_metrics(self, report: Mapping[str, Any]) -> bool:
         name = self.options.textfile
         if not name:
             return True
-        text = metrics(report, last_success_in(_text_in(Path(name))))
+        text = metrics(report, last_success_in(_text_in(Path(name))), self.options.cluster)
         # node_exporter is another user.
         return _attempted("textfile-not-written", name, lambda: replace_file(Path(name), text, 0o644))
 

@@ -15,7 +15,7 @@ _COMMAND = TypeVar("_COMMAND", bound=Callable[..., Any])
 def delivery_options(command: _COMMAND) -> _COMMAND:
     """The last run, suppressions, metrics and alerts."""
     for option in (
-        click.option("--cluster", default="", metavar="NAME", help="The cluster's name in alerts; else the context's."),
+        click.option("--cluster", default="", metavar="NAME", help="The cluster's name in alerts and metrics."),
         click.option(
             "--alert-ttl",
             callback=seconds,

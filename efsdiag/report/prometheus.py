@@ -33,17 +33,18 @@ class Metric:
     samples: tuple[tuple[tuple[tuple[str, str], ...], float], ...]
 
 
-def metrics(document: Mapping[str, Any], last_success: float | None = None) -> str:
+def metrics(document: Mapping[str, Any], last_success: float | None = None, cluster: str = "") -> str:
     """The metrics of one run. `last_success` is that of the file before, in seconds since 1970, where there is one.
 
-    A run is a success where it looked at every workload in scope, whatever it found.
+    A run is a success where it looked at every workload in scope, whatever it found. `cluster` is a label of every
+    series, where one machine collects the files of several clusters.
     """
     now = datetime.fromisoformat(document["checkedAt"]).timestamp()
     succeeded = now if whole(document) else last_success
-    return _text([*_about_the_run(document, now, succeeded), *_about_what_was_found(document)])
+    return _text([*_about_the_run(document, now, succeeded), *_about_what_was_found(document)], cluster)
 
 
-def failed_run(before: str, now: float, exit_code: int) -> str:
+def failed_run(before: str, now: float, exit_code: int, cluster: str = "") -> str:
     """The file of the run before, with the time and the exit code of one that came to no report.
 
     What was found last stays: to leave it out would say that it is over.
@@ -53,12 +54,12 @@ def failed_run(before: str, now: float, exit_code: int) -> str:
         Metric(EXIT_CODE, _EXIT_HELP, (((), exit_code),)),
     )
     kept = [line for line in before.splitlines() if line.strip() and _family(line) not in (LAST_RUN, EXIT_CODE)]
-    return _text(run) + "".join(f"{line}\n" for line in kept)
+    return _text(run, cluster) + "".join(f"{line}\n" for line in kept)
 
 
 def last_success_in(text: str) -> float | None:
     """The time of the last success in an earlier file; None where it says none."""
-    found = re.search(rf"^{LAST_SUCCESS} ([0-9.e+]+)$", text, re.MULTILINE)
+    found = re.search(rf"^{LAST_SUCCESS}(?:\{{.*\}})? ([0-9.e+]+)$", text, re.MULTILINE)
     try:
         return float(found[1]) if found else None
     except ValueError:
@@ -159,12 +160,13 @@ def _family(line: str) -> str:
     return words[2] if words[0] == "#" and len(words) > 2 else words[0].partition("{")[0]
 
 
-def _text(families: Iterable[Metric]) -> str:
+def _text(families: Iterable[Metric], cluster: str) -> str:
     lines = []
+    everywhere = (("cluster", cluster),) if cluster else ()
     for metric in families:
         lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} gauge"]
         for labels, value in metric.samples:
-            shown = ",".join(f'{name}="{_label(text)}"' for name, text in labels)
+            shown = ",".join(f'{name}="{_label(text)}"' for name, text in (*everywhere, *labels))
             lines.append(f"{metric.name}{{{shown}}} {_number(value)}" if shown else f"{metric.name} {_number(value)}")
     return "".join(f"{line}\n" for line in lines)
 
