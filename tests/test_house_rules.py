@@ -177,13 +177,23 @@ WRITERS = {"world/writer.py", "world/lease.py"}
 """What sends requests that change something: a plan's writes, and the lock that keeps two plans apart."""
 
 
+SENDERS = {"world/alertmanager.py"}
+"""What sends a report to a place that the user names, and knows neither the cluster nor the account."""
+
+
 @every_module
 def test_kubernetes_is_asked_with_get_alone_but_by_the_writers(file: Path) -> None:
     texts = {node.value for node in ast.walk(tree(file)) if isinstance(node, ast.Constant)}
-    assert named(file) in WRITERS or texts & {"POST", "PUT", "PATCH", "DELETE"} == set()
+    assert named(file) in WRITERS | SENDERS or texts & {"POST", "PUT", "PATCH", "DELETE"} == set()
     for call in calls(file):
         assert not re.match(r"(create|delete|patch|replace|connect)_(namespaced|cluster|persistent|node)", called(call))
         assert called(call) != "call_api" or named(file) == "world/kube_http.py"
+
+
+def test_what_sends_reports_knows_nothing_of_efsdiag_and_of_no_client() -> None:
+    for file in MODULES:
+        if named(file) in SENDERS:
+            assert {name.partition(".")[0] for name in imported(file)} <= sys.stdlib_module_names
 
 
 @every_module

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from efsdiag.cli.delivery_options import delivery_options
 from efsdiag.cli.options import account_options, cluster_options, look_options, seconds
 from efsdiag.report.forms import HEALTH_FORMS
 
@@ -37,6 +38,7 @@ from efsdiag.report.forms import HEALTH_FORMS
     show_default=True,
     help="Format.",
 )
+@delivery_options
 @look_options
 @cluster_options
 @account_options

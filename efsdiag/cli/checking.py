@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from efsdiag.cli import output
+from efsdiag.cli.delivering import Delivery, DeliveryOptions
 from efsdiag.cli.faults import UNREACHABLE, Fault
 from efsdiag.cli.only_one import only_one
 from efsdiag.cli.progress import Progress, watched
@@ -49,13 +50,16 @@ class CheckRequest:
     color: str
     ascii: bool
     live: LiveOptions
+    delivery: DeliveryOptions
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> CheckRequest:
         """The request out of click's parameters. Errors: click.UsageError where two of them contradict each other."""
-        named = {f.name for f in fields(LiveOptions)}
+        named, goes = ({f.name for f in fields(kind)} for kind in (LiveOptions, DeliveryOptions))
         live = LiveOptions(**{name: value for name, value in given.items() if name in named})
-        request = cls(live=live, **{name: value for name, value in given.items() if name not in named})
+        delivery = DeliveryOptions(**{name: value for name, value in given.items() if name in goes})
+        own = {name: value for name, value in given.items() if name not in named | goes}
+        request = cls(live=live, delivery=delivery, **own)
         asked = [n for n in sorted(named - {"request_timeout"}) if given[n]]
         if request.bundle and asked:
             option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
@@ -88,16 +92,23 @@ def run_check(request: CheckRequest) -> int:
     if request.jitter:
         time.sleep(random.uniform(0, request.jitter))
     with only_one(request.lock, request.question):
-        report = checked(request)
-    if not (request.quiet and request.form == "terminal" and _is_well(report, request.fail_on)):
-        output.write(health_text(request.form, report, look_of(request)))
-    return exit_code(report, request)
+        delivery = Delivery(request.delivery, request.fail_on, request.verbose)
+        with delivery.failing():
+            rulebook = rulebook_of(request.rules)
+            delivery.prepare(rulebook.modes)
+            report = delivery.completed(checked(request, rulebook))
+        # Printed first: whatever becomes of the rest, the report is there. The rest is done where nobody reads it, too.
+        try:
+            if not (request.quiet and request.form == "terminal" and _is_well(report, request.fail_on)):
+                output.write(health_text(request.form, report, look_of(request)))
+        finally:
+            undelivered = delivery.deliver(report)
+        return undelivered or exit_code(report, request)
 
 
-def checked(request: CheckRequest) -> dict[str, Any]:
+def checked(request: CheckRequest, rulebook: Rulebook) -> dict[str, Any]:
     """The HealthReport. Errors: Fault."""
     started = time.monotonic()
-    rulebook = rulebook_of(request.rules)
     # Workloads are looked at side by side, each by one hand; a bundle is on this machine, where that gains nothing.
     number = 1 if request.bundle else LIVE_WORKERS
     hands = Hands(number, None if request.timeout is None else started + request.timeout)

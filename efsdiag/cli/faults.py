@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from efsdiag.cli.error_forms import error_text
 from efsdiag.cli.output import write
-from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.text import safe
 
 USAGE = 2
@@ -19,6 +19,8 @@ FAILED = 5
 CONSENT = 6
 """Consent is missing, or the plan is stale."""
 INTERNAL = 70
+UNDELIVERED = 74
+"""The report is printed, but its alerts, its text file or its state are not where they belong (EX_IOERR)."""
 BUSY = 75
 """Another run is under way (EX_TEMPFAIL of sysexits.h)."""
 
@@ -71,11 +73,11 @@ def report_fault(fault: Fault, form: str) -> int:
 
 
 def text_of(fault: Fault, form: str) -> str:
-    """The fault as a JSON or YAML document, or as lines for people."""
+    """The fault as one document of the form, or as lines for people."""
     if form == "terminal":
         hint = f"  {safe(fault.hint)}\n" if fault.hint else ""
         return f"{fault.reference}: {safe(fault.message)}\n{hint}"
-    return as_json(document_of(fault)) if form == "json" else as_yaml(document_of(fault))
+    return error_text(form, document_of(fault))
 
 
 def document_of(fault: Fault) -> dict[str, Any]:

@@ -16,6 +16,7 @@ COMMANDS = {
     "undo": "efsdiag.cli.undo:undo",
     "journal": "efsdiag.cli.journal:journal",
     "probe-path": "efsdiag.cli.probe_path:probe_path",
+    "diff": "efsdiag.cli.diff:diff",
     "explain": "efsdiag.cli.explain:explain",
     "graph": "efsdiag.cli.graph:graph",
 }

@@ -9,7 +9,10 @@ import sys
 import threading
 from collections.abc import Sequence
 
+from efsdiag.report.forms import HEALTH_FORMS
+
 FORMATS = ("terminal", "json", "yaml")
+"""The forms that every command with -o knows; those of a HealthReport are in report/forms.py."""
 DEFAULT_WIDTH = 100
 LEAST_WIDTH = 50
 
@@ -49,7 +52,7 @@ def asked_format(arguments: Sequence[str]) -> str:
     for at, argument in enumerate(arguments):
         following = arguments[at + 1] if at + 1 < len(arguments) else ""
         for said in _formats_in(argument, following):
-            if said in FORMATS:
+            if said in FORMATS or said in HEALTH_FORMS:
                 return said
         if argument == "--":
             break

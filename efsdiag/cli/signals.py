@@ -26,8 +26,11 @@ def answered(form: str) -> Iterator[None]:
         yield
         return
 
+    # Made now: what a form needs may be half imported when the signal comes.
+    texts = {number: faults.text_of(interruption(number), form) for number in _STOPPED}
+
     def leave(number: int, _: FrameType | None) -> None:
-        _say(number, form)
+        _say(texts[signal.Signals(number)], form)
         os._exit(128 + number)
 
     output.BEGUN.clear()
@@ -90,8 +93,7 @@ def interruption(number: int) -> faults.Fault:
     return faults.Fault("interrupted", f"stopped by {signal.Signals(number).name}, before the end", "", 128 + number)
 
 
-def _say(number: int, form: str) -> None:
-    text = faults.text_of(interruption(number), form)
+def _say(text: str, form: str) -> None:
     if form == "terminal":
         os.write(2, f"\n{text}".encode())
     elif not output.BEGUN.is_set():

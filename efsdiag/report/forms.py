@@ -19,6 +19,11 @@ HEALTH_FORMS = {
     "terminal": "efsdiag.report.health_page:health_page",
     "json": "efsdiag.report.forms:_json",
     "yaml": "efsdiag.report.forms:_yaml",
+    "jsonl": "efsdiag.report.forms:_jsonl",
+    "junit": "efsdiag.report.forms:_junit",
+    "openreports": "efsdiag.report.forms:_openreports",
+    "policyreport": "efsdiag.report.forms:_policyreport",
+    "prometheus": "efsdiag.report.forms:_prometheus",
 }
 """Name → where its function is; a form's module is imported when it is used."""
 
@@ -40,3 +45,33 @@ def _yaml(document: Mapping[str, Any], _: Look) -> str:
     from efsdiag.report.machine import as_yaml
 
     return as_yaml(document)
+
+
+def _jsonl(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.jsonl import jsonl
+
+    return jsonl(document)
+
+
+def _junit(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.junit import junit
+
+    return junit(document)
+
+
+def _openreports(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.openreports import openreports
+
+    return openreports(document)
+
+
+def _policyreport(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.openreports import policy_report
+
+    return policy_report(document)
+
+
+def _prometheus(document: Mapping[str, Any], _: Look) -> str:
+    from efsdiag.report.prometheus import metrics
+
+    return metrics(document)

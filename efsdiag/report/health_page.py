@@ -7,7 +7,7 @@ from typing import Any
 
 from efsdiag.report.layout import Item, Line, Section, fit, joined, line
 from efsdiag.report.sections import named, where
-from efsdiag.report.sheet import Sheet
+from efsdiag.report.since import Since
 from efsdiag.report.terminal import MOST_LINES, Look, painted
 
 _HEADS = {
@@ -27,7 +27,7 @@ def health_page(report: Mapping[str, Any], look: Look) -> str:
     return painted(joined(made, page.etc), look)
 
 
-class HealthPage(Sheet):
+class HealthPage(Since):
     """The sections of one HealthReport. After `sections`, `cuts` says what to leave out first."""
 
     def __init__(self, report: Mapping[str, Any], width: int, verbose: bool, ascii: bool) -> None:
@@ -39,9 +39,11 @@ class HealthPage(Sheet):
         """All sections in the order in which they are read; those without items print nothing."""
         causes, unexplained = self._causes(), self._unexplained()
         latent, missing = self._latent(), self._missing()
-        self.cuts = [(latent, 3), (missing, 4), (causes, 4), (unexplained, 3)]
+        changes, held = self._changes(self.report), self._suppressed(self.report)
+        self.cuts = [(latent, 3), (missing, 4), (held, 3), (changes, 3), (causes, 4), (unexplained, 3)]
         self.cuts += [(latent, 1), (missing, 2), (causes, 2), (unexplained, 1), (latent, 0), (causes, 1), (missing, 1)]
-        return [self._head(), causes, unexplained, missing, latent, self._end()]
+        self.cuts += [(held, 1), (changes, 1)]
+        return [self._head(), causes, unexplained, changes, missing, latent, held, self._end()]
 
     def _head(self) -> Section:
         word, style = _HEADS[self.report["status"]]
@@ -62,6 +64,7 @@ class HealthPage(Sheet):
 
     def _causes(self) -> Section:
         causes = self.report["rootCauses"]
+        new = (self.report.get("changes") or {"new": ()})["new"]
         items: list[Item] = []
         for at, cause in enumerate(causes):
             title: Line = (
@@ -69,6 +72,7 @@ class HealthPage(Sheet):
                 (f"   {self._text(cause['id'])}", "id"),
                 (f"   {cause['confidence']}", "bad" if cause["confidence"] == "confirmed" else "warn"),
                 (f"   {cause['fingerprint']}", "dim"),
+                ("   new" if cause["fingerprint"] in new else "", "bad"),
             )
             lines = [title, *self._block(cause["summary"], most=2)]
             lines += self._block(f"on {named(cause['object'])}", most=1)

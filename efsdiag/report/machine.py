@@ -26,8 +26,13 @@ def as_yaml(data: Any) -> str:
     return _document(data, _yaml_escape) if any(is_invisible(c) and c != "\n" for c in text) else text
 
 
-def _document(data: Any, escape: Callable[[str], str]) -> str:
-    text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
+def as_line(data: Any) -> str:
+    """The data as one JSON document on one line, for JSON Lines."""
+    return _document(data, lambda character: json.dumps(character)[1:-1], None)
+
+
+def _document(data: Any, escape: Callable[[str], str], indent: int | None = 2) -> str:
+    text = json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=False)
     # Outside of strings json.dumps puts newlines only; inside of them it has escaped those already.
     return "".join(escape(c) if c != "\n" and is_invisible(c) else c for c in text) + "\n"
 
