@@ -19,6 +19,7 @@ COMMANDS = {
     "diff": "efsdiag.cli.diff:diff",
     "explain": "efsdiag.cli.explain:explain",
     "graph": "efsdiag.cli.graph:graph",
+    "schema": "efsdiag.cli.schema:schema",
 }
 """Command → where it is. These modules import nothing but click themselves."""
 
