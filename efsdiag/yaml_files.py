@@ -92,7 +92,20 @@ def nearest(name: str, known: Collection[str], also: str = "") -> str:
     return f"did you mean {found[0]}{also}?" if found else ""
 
 
+_SAFE: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_SAFE):  # type: ignore[misc]
+    """Writes a text of several lines as such, where YAML can."""
+
+
+def _text(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def to_yaml(value: Any) -> str:
     """Plain data as YAML, in the order that it has."""
-    dumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120))
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))

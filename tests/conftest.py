@@ -12,6 +12,7 @@ from typing import Any
 
 import awsworld
 import consents
+import documents
 import kubeapi.record
 import pytest
 from hypothesis import settings
@@ -28,6 +29,7 @@ settings.load_profile("efsdiag")
 
 kubeapi.record.WATCHERS.append(consents.watch_kube)
 awsworld.WATCHERS.append(consents.watch_aws)
+json.dumps, json.dump = documents.watched(json.dumps), documents.watched(json.dump)
 
 ROOT = Path(__file__).parent.parent
 FIXTURES = ROOT / "fixtures"
@@ -110,6 +112,14 @@ def no_write_without_consent():
     consents.forget()
     yield
     assert consents.OFFENCES == []
+
+
+@pytest.fixture(autouse=True)
+def every_document_has_its_schema():
+    """Fails a test in which efsdiag made a document that its schema does not allow."""
+    documents.OFFENCES.clear()
+    yield
+    assert documents.OFFENCES == []
 
 
 @pytest.fixture(autouse=True)

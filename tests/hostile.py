@@ -69,10 +69,7 @@ def planted(document: Any, text: str) -> Any:
         return [planted(item, text) for item in document]
     if not isinstance(document, dict):
         return document
-    return {
-        key: _filled(value, text) if key in FIELDS else planted(value, text)
-        for key, value in document.items()
-    }
+    return {key: _filled(value, text) if key in FIELDS else planted(value, text) for key, value in document.items()}
 
 
 def _filled(value: Any, text: str) -> Any:

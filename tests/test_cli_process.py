@@ -149,7 +149,7 @@ def test_what_was_read_live_can_be_recorded_and_says_the_same(environment, tmp_p
         first = json.loads(run(live(api, tmp_path, "-o", "json", "--record", str(place)), environment)[1])
     _, out, _ = run(["why", f"pod/{POD}", "--bundle", str(place), "-o", "json"], environment)
     second = json.loads(out)
-    own = ("usage", "environment")
+    own = ("usage", "environment", "rendered")
     assert {k: v for k, v in first.items() if k not in own} == {k: v for k, v in second.items() if k not in own}
     assert second["environment"]["kubernetesVersion"] == first["environment"]["kubernetesVersion"]
 

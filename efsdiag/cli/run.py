@@ -21,7 +21,7 @@ from efsdiag.investigate import Investigation, investigate, known
 from efsdiag.model import Source
 from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of, time_text
 from efsdiag.report.machine import as_json, as_yaml
-from efsdiag.report.terminal import Look, render
+from efsdiag.report.terminal import Look, render, with_rendered
 from efsdiag.rules import Rulebook, load_rulebook
 from efsdiag.subjects import SubjectError, parse_target
 from efsdiag.world.errors import Unreachable
@@ -168,7 +168,7 @@ def look_of(request: Request) -> Look:
 def text_of(report: Mapping[str, Any], request: Request) -> str:
     """The report in the form that was asked for."""
     if request.form == "json":
-        return as_json(report)
+        return as_json(with_rendered(report))
     if request.form == "yaml":
-        return as_yaml(report)
+        return as_yaml(with_rendered(report))
     return render(report, look_of(request))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from efsdiag.report.graph import ids_behind
+from efsdiag.report.grouped import not_looked_at, ruled_out
 from efsdiag.report.layout import Item, Line, Section, line
 from efsdiag.report.sheet import Sheet
 from efsdiag.report.text import wrapped
@@ -130,27 +130,10 @@ class Page(Sheet):
     def _ruled_out(self) -> Section:
         if self.report["status"] == "healthy" and not self.verbose:
             return Section((), [])
-        groups: dict[str, list[str]] = {}
-        for entry in self.report["ruledOut"]:
-            groups.setdefault(self._shown_by(entry), []).append(entry["check"])
-        own = groups.pop("", [])
-        blocks = {id_: check["blocks"] for id_, check in self.checks.items()}
-        # The more checks lie behind one, the further the pod has come that passes it.
-        order = sorted(groups.items(), key=lambda g: (-len(g[1]), -len(ids_behind(blocks, g[0])), g[0]))
-        items = [tuple(self._listing(f"{by} holds, so not:", checks)) for by, checks in order]
-        if own:
-            items.append(tuple(self._listing("seen to hold:", own)))
+        items: list[Item] = []
+        for by, checks in ruled_out(self.report):
+            items.append(tuple(self._listing(f"{by} holds, so not:" if by else "seen to hold:", checks)))
         return Section(line("RULED OUT", "title"), items)
-
-    def _shown_by(self, entry: Mapping[str, Any]) -> str:
-        """What clears a check: what was found past it, or the milestone that it blocks and that was reached."""
-        others = [by for by in entry["by"] if by != entry["check"]]
-        reached = [
-            b
-            for b in self.checks[entry["check"]]["blocks"]
-            if self.checks[b]["milestone"] and self.checks[b]["state"] == "pass"
-        ]
-        return str((others or reached or [""])[0])
 
     def _listing(self, text: str, checks: Sequence[str]) -> list[Line]:
         """A sentence and as many names as fit into two lines (all of them with -v)."""
@@ -175,12 +158,8 @@ class Page(Sheet):
 
     def _suspects(self) -> Section:
         """What could not be looked at; what follows from one and the same refusal together, behind a cause first."""
-        groups: dict[tuple[str, str], list[str]] = {}
-        behind = {check for cause in self.report["rootCauses"] for check in cause["unverified"]}
-        for suspect in sorted(self.report["suspects"], key=lambda s: s["check"] not in behind):
-            groups.setdefault((suspect["reason"], suspect["grant"]), []).append(suspect["check"])
         items: list[Item] = []
-        for (reason, grant), checks in groups.items():
+        for reason, grant, checks in not_looked_at(self.report):
             several = len(checks) > 1 and not self.verbose
             named = f"{checks[0]} and {len(checks) - 1} more" if several else ", ".join(checks)
             lines = self._hanging(f"{named}: {reason}", 13, most=2)

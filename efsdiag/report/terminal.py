@@ -48,6 +48,11 @@ def render(report: Mapping[str, Any], look: Look) -> str:
     return painted(joined(made, page.etc), look)
 
 
+def with_rendered(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with its text for people under `rendered`: the same text wherever it is made."""
+    return {**report, "rendered": render(report, Look())}
+
+
 def painted(lines: list[Line], look: Look) -> str:
     """The lines with their styles as escape sequences, or without any."""
     if look.ascii:
