@@ -202,7 +202,8 @@ class Plan:
         if self.looks:
             agreed["looks"] = self.look_plan.digest
         text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        # A recorded name may hold half of a character, which UTF-8 cannot write.
+        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,15 @@ def _lasting(workload: dict[str, Any]) -> Ref:
     return ref_of(workload)
 
 
+def driver_version(gather: Gather) -> str | None:
+    """The version of the EFS CSI driver that serves the pod, as its image is tagged; None where nobody knows."""
+    for name in ("node_driver_version", "controller_version"):
+        found = gather(name)
+        if isinstance(found, Evidence) and found.value.tag:
+            return str(found.value.tag)
+    return None
+
+
 class _Queries(Mapping[str, tuple[Query, ...]]):
     """Check → the queries behind its verdict, found when they are asked for: a report shows those of a few checks."""
 

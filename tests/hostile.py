@@ -35,8 +35,8 @@ TEXTS = {
     "table": "PLANTED | b |\n|---|---|\n| PLANTED | \\| |",
     "backticks": "`PLANTED` ``PLANTED`` ``` PLANTED ```` ` ~~~",
     "fence": "PLANTED\n```\n# PLANTED\n~~~\n</code></pre><b>PLANTED</b>\n```sh",
-    "mentions": "@PLANTED @org/PLANTED #1 !2 %3 &4 ~PLANTED $5 GH-6 PLANTED-7 a/b#8 PLANTED/b@deadbeef :tada: deadbeefcafe1234",
-    "autolinks": "https://PLANTED.example www.PLANTED.example PLANTED@evil.example mailto:PLANTED@evil.example <ftp://PLANTED>",
+    "mentions": "@PLANTED @org/PLANTED #1 !2 %3 &4 ~PLANTED $5 GH-6 PLANTED-7 a/b#8 PLANTED/b@deadbeef :tada: deadbeef",
+    "autolinks": "https://PLANTED.example www.PLANTED.example PLANTED@evil.example mailto:a@evil.example <ftp://PLANTED>",
     "formula": '=HYPERLINK("https://evil.example","PLANTED")',
     "formula-plus": "+PLANTED|' /C calc'!A0",
     "formula-minus": "-2+3+PLANTED",
@@ -50,7 +50,7 @@ TEXTS = {
     "prometheus": 'PLANTED"} 1\n# HELP PLANTED x\nPLANTED{a="b\\',
     "xml": "]]><PLANTED a='b'/>&PLANTED; \x00\x01\ufffe\uffff",
     "surrogate": "PLANTED \ud800 \udfff",
-    "long": "PLANTED " + "PLANTED" * 3000,
+    "long": "PLANTED " + "PLANTED" * 300,
 }
 
 every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
@@ -58,7 +58,7 @@ every_text = pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 FIELDS = frozenset(
     {"says", "summary", "reason", "grant", "proof", "name", "namespace", "pod", "note", "context", "kubernetesVersion"}
     | {"account", "region", "regionFrom", "driverVersion", "parameters", "byHand", "why", "words"}
-    | {"residue", "message", "hint"}
+    | {"residue", "message", "hint", "namespaces", "selector"}
 )
 """Keys of our documents whose texts come from outside, or have such a text in them."""
 

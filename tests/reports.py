@@ -80,3 +80,56 @@ def report(states, *, environment=None, usage=None, workload=None, names=None, *
     where = environment or Environment("bundle", "lab", "v1.36.2", "111122223333", "eu-central-1")
     around = Surroundings(where, usage or Usage(12), workload, names or {})
     return report_of(investigation(states, **asked), around)
+
+
+def health(causes=1, latent=1, pods=60, **more):
+    """A HealthReport with all that one can have, made of the entries of a Diagnosis. Further keys replace its own."""
+    sick, blind = report(SICK), report(BLIND)
+    names = [{"kind": "Deployment", "namespace": "shop", "name": f"web-{n}"} for n in range(30)]
+    targets = [{**name, "pod": f"{name['name']}-7c9d4-x2x2p", "pods": 2} for name in names]
+    about = {"targets": targets[:20], "targetCount": 30, "podCount": pods}
+    cause, wrong, unseen = sick["rootCauses"][0], sick["latent"][0], blind["suspects"][0]
+    object_ = {"kind": "Role", "name": "r"}
+    gone = {"fingerprint": "f" * 12, "id": "iam.role", "summary": "role r lacks its policy", "object": object_}
+    document = {
+        "apiVersion": "efsdiag/v1",
+        "kind": "HealthReport",
+        "status": "diagnosed" if causes else "healthy",
+        "exitCode": 1 if causes else 0,
+        "checkedAt": "2026-11-21T06:30:00Z",
+        "scope": {"allNamespaces": False, "namespaces": ["shop"], "selector": "app=web"},
+        "environment": sick["environment"],
+        "usage": sick["usage"],
+        "totals": sick["totals"],
+        "workloads": dict(zip(WORKLOADS, (40, 10, 30, 0, 7, 2), strict=True)),
+        "rootCauses": [{**cause, **about, "fingerprint": f"{n:012x}"} for n in range(causes)],
+        "latent": [{**wrong, **about, "object": object_, "fingerprint": f"{n:012x}"} for n in range(latent)],
+        "suspects": [{**unseen, **about, "fingerprint": "a" * 12}],
+        "unexplained": [
+            {"check": "mounted", "summary": "nothing is mounted", "object": object_, "fingerprint": "b" * 12, **about}
+        ],
+        "notChecked": [{"check": "backed-up", "reason": "AWS refuses it", "grant": "a right", **about}],
+        "coverage": {
+            "refused": [{"operation": "efs:DescribeMountTargets", "grant": "a right"}],
+            "unlisted": [
+                {"operation": "kube:list pods", "namespace": "web", "reason": "it is refused", "grant": "a right"}
+            ],
+            "timedOut": True,
+            "unknownChecks": ["port-open"],
+        },
+        "suppressed": [{**gone, "reason": "known", "expires": "2026-12-01"}],
+        "expiredSuppressions": [{"id": "iam.role", "object": "Role/*", "reason": "known", "expires": "2026-11-01"}],
+        "changes": {
+            "since": "2026-11-20T06:30:00Z",
+            "new": ["0" * 12],
+            "ongoing": [],
+            "resolved": [gone],
+            "incomparable": [
+                {"fingerprint": "c" * 12, "id": "iam.role", "summary": "role r lacks its policy", "why": "refused"}
+            ],
+        },
+    }
+    return {**document, **more}
+
+
+WORKLOADS = ("looked", "healthy", "diagnosed", "inconclusive", "withoutStorage", "notLooked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.signals import undivided
 from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
 from efsdiag.gather import Gather
-from efsdiag.investigate import Investigation, investigate, known
+from efsdiag.investigate import Investigation, driver_version, investigate, known
 from efsdiag.model import Source
 from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of, time_text
 from efsdiag.report.machine import as_json, as_yaml
@@ -96,8 +96,9 @@ def looked(request: Request) -> Iterator[Looked]:
         found = _investigated(request, rulebook, source, opened)
         opened.verify()
         given = {"subject": found.subject, "now": found.now}
-        workload, names = known(Gather(rulebook.evidence, source, given, workers=opened.workers))
-        environment = opened.environment()
+        gather = Gather(rulebook.evidence, source, given, workers=opened.workers)
+        workload, names = known(gather)
+        environment = replace(opened.environment(), driver_version=driver_version(gather))
         if recording:
             _write(recording)
         took_ms = round((time.monotonic() - started) * 1000) if opened.live else None
@@ -171,4 +172,8 @@ def text_of(report: Mapping[str, Any], request: Request) -> str:
         return as_json(with_rendered(report))
     if request.form == "yaml":
         return as_yaml(with_rendered(report))
+    if request.form == "markdown":
+        from efsdiag.report.markdown import markdown
+
+        return markdown(report)
     return render(report, look_of(request))

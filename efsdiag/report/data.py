@@ -46,6 +46,8 @@ class Environment:
     region: str | None = None
     region_from: str | None = None
     """Who says that it is this region: "--region", "label topology.kubernetes.io/region of node worker1"."""
+    driver_version: str | None = None
+    """The tag of the EFS CSI driver's image on the pod's node, or of the controller's."""
 
 
 @dataclass(frozen=True)
@@ -221,4 +223,5 @@ def environment_of(environment: Environment) -> dict[str, str | None]:
         "account": environment.account,
         "region": environment.region,
         "regionFrom": environment.region_from,
+        "driverVersion": environment.driver_version,
     }

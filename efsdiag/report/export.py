@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from efsdiag.changes import Change, Plan
+from efsdiag.report.machine import as_yaml
 from efsdiag.report.text import is_invisible, safe
 from efsdiag.writes import command_of, manifest_of
-from efsdiag.yaml_files import to_yaml
 
 
 def exported(plan: Plan, form: str) -> str:
@@ -29,7 +29,7 @@ def _yaml(plan: Plan) -> str:
     parts = [f"# plan {plan.digest}\n"]
     for change in plan.changes:
         if change.write.operation.startswith("kube:create"):
-            parts.append(f"---\n# {safe(change.words)}\n{to_yaml(manifest_of(change.write))}")
+            parts.append(f"---\n# {safe(change.words)}\n{as_yaml(manifest_of(change.write))}")
         else:
             parts.append(f"# {safe(change.words)}; no manifest says it:\n#   {safe(command_of(change.write))}\n")
     return "".join(parts)

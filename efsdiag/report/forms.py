@@ -19,6 +19,7 @@ HEALTH_FORMS = {
     "terminal": "efsdiag.report.health_page:health_page",
     "json": "efsdiag.report.forms:_json",
     "yaml": "efsdiag.report.forms:_yaml",
+    "markdown": "efsdiag.report.markdown_health:health_markdown",
     "jsonl": "efsdiag.report.forms:_jsonl",
     "junit": "efsdiag.report.forms:_junit",
     "openreports": "efsdiag.report.forms:_openreports",
@@ -38,13 +39,21 @@ def health_text(form: str, document: Mapping[str, Any], look: Look) -> str:
 def _json(document: Mapping[str, Any], _: Look) -> str:
     from efsdiag.report.machine import as_json
 
-    return as_json(document)
+    return as_json(_with_rendered(document))
 
 
 def _yaml(document: Mapping[str, Any], _: Look) -> str:
     from efsdiag.report.machine import as_yaml
 
-    return as_yaml(document)
+    return as_yaml(_with_rendered(document))
+
+
+def _with_rendered(document: Mapping[str, Any]) -> dict[str, Any]:
+    """With its text for people under `rendered`: the same text wherever it is made."""
+    from efsdiag.report.health_page import health_page
+    from efsdiag.report.terminal import Look
+
+    return {**document, "rendered": health_page(document, Look())}
 
 
 def _jsonl(document: Mapping[str, Any], _: Look) -> str:

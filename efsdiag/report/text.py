@@ -30,8 +30,10 @@ _ASCII = str.maketrans(
 
 
 def is_invisible(character: str) -> bool:
-    """Whether a terminal would act on the character, or show nothing for it."""
-    return unicodedata.category(character) in _INVISIBLE
+    """Whether a terminal would act on the character or show nothing for it, or Unicode says that it is none."""
+    code = ord(character)
+    # YAML and XML refuse the last two of each plane; the other noncharacters are for use inside of programs.
+    return unicodedata.category(character) in _INVISIBLE or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
 def safe(text: object) -> str:
