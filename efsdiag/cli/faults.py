@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from efsdiag.cli.error_forms import error_text
-from efsdiag.cli.output import write
+from efsdiag.cli.output import FOR_PEOPLE, write
 from efsdiag.report.text import safe
 
 USAGE = 2
@@ -65,7 +65,7 @@ def internal_fault(error: Exception, verbose: bool) -> Fault:
 def report_fault(fault: Fault, form: str) -> int:
     """Says why there is no report, and returns the exit code."""
     text = text_of(fault, form)
-    if form == "terminal":
+    if form not in DATA:
         print(text, end="", file=sys.stderr)
     else:
         write(text)
@@ -74,7 +74,7 @@ def report_fault(fault: Fault, form: str) -> int:
 
 def text_of(fault: Fault, form: str) -> str:
     """The fault as one document of the form, or as lines for people."""
-    if form == "terminal":
+    if form in FOR_PEOPLE:
         hint = f"  {safe(fault.hint)}\n" if fault.hint else ""
         return f"{fault.reference}: {safe(fault.message)}\n{hint}"
     return error_text(form, document_of(fault))

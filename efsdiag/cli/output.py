@@ -13,6 +13,8 @@ from efsdiag.report.forms import HEALTH_FORMS
 
 FORMATS = ("terminal", "json", "yaml")
 """The forms that every command with -o knows; those of a HealthReport are in report/forms.py."""
+FOR_PEOPLE = ("terminal", "markdown")
+"""Formats in which a run that failed prints nothing on standard output, and says why on standard error."""
 DEFAULT_WIDTH = 100
 LEAST_WIDTH = 50
 

@@ -94,7 +94,7 @@ def interruption(number: int) -> faults.Fault:
 
 
 def _say(text: str, form: str) -> None:
-    if form == "terminal":
+    if form in output.FOR_PEOPLE:
         os.write(2, f"\n{text}".encode())
     elif not output.BEGUN.is_set():
         try:

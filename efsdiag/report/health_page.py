@@ -50,8 +50,7 @@ class HealthPage(Since):
         found = len(self.report["rootCauses"])
         if found > 1:
             word = f"✗ {found} causes found"
-        counted = _counted(self.report["workloads"], bool(self.report["coverage"]["unlisted"]))
-        text = self._clip(counted, self.width - self._wide(word) - 3)
+        text = self._clip(counted(self.report), self.width - self._wide(word) - 3)
         return Section((), [(((word, style), (f"   {text}", "title")), *self._block(self._scope(), "dim", most=1))])
 
     def _scope(self) -> str:
@@ -91,7 +90,7 @@ class HealthPage(Since):
 
     def _stopped(self, entry: Mapping[str, Any]) -> str:
         """ "60 pods of 12 workloads: Deployment monitoring/prometheus-server, …"."""
-        return f"{_how_many(entry)}: {self._named(entry['targets'], entry['targetCount'])}"
+        return f"{how_many(entry)}: {self._named(entry['targets'], entry['targetCount'])}"
 
     def _named(self, targets: Sequence[Mapping[str, Any]], count: int) -> str:
         shown = targets if self.verbose else targets[:3]
@@ -123,7 +122,7 @@ class HealthPage(Since):
         return Section(line("NOT LOOKED AT", "title"), items)
 
     def _unlooked(self, entry: Mapping[str, Any]) -> Item:
-        return self._with_grant(f"{entry['check']} ({_how_many(entry)}): {entry['reason']}", entry["grant"])
+        return self._with_grant(f"{entry['check']} ({how_many(entry)}): {entry['reason']}", entry["grant"])
 
     def _with_grant(self, text: str, grant: str) -> Item:
         return (*self._entry("? unknown", text), *([line(f"  {self._text(grant)}", "command")] if grant else []))
@@ -132,7 +131,7 @@ class HealthPage(Since):
         items = []
         for entry in self.report["latent"]:
             mark = "· risk " if entry["kind"] == "risk" else "‼ wrong"
-            items.append(self._entry(mark, f"{entry['id']} ({_how_many(entry)}): {entry['summary']}"))
+            items.append(self._entry(mark, f"{entry['id']} ({how_many(entry)}): {entry['summary']}"))
         healthy = self.report["status"] == "healthy"
         return Section(line("WRONG, BUT NOT IN THE WAY" if healthy else "WRONG, BUT NOT THE CAUSE", "title"), items)
 
@@ -153,7 +152,9 @@ class HealthPage(Since):
         return Section((), [tuple(lines)])
 
 
-def _counted(counts: Mapping[str, int], unlisted: bool) -> str:
+def counted(report: Mapping[str, Any]) -> str:
+    """How many workloads with storage there are, and how they are."""
+    counts, unlisted = report["workloads"], bool(report["coverage"]["unlisted"])
     total = counts["looked"] + counts["notLooked"]
     ill = counts["diagnosed"] + counts["inconclusive"]
     if not total:
@@ -163,7 +164,7 @@ def _counted(counts: Mapping[str, int], unlisted: bool) -> str:
     return f"{counts['healthy']} of {total} workloads with storage {'is' if total == 1 else 'are'} well"
 
 
-def _how_many(entry: Mapping[str, Any]) -> str:
+def how_many(entry: Mapping[str, Any]) -> str:
     """ "60 pods of 12 workloads"; "1 workload without a pod"."""
     pods, workloads = entry["podCount"], entry["targetCount"]
     many = f"{workloads} workload{'s' * (workloads != 1)}"

@@ -19,13 +19,13 @@ _PLAIN = re.compile(rf"[\"'(]*(?:{_LETTERS}|[0-9]{{1,6}})[\"')]*[,.;:?…]?|[→
 _COUNT = re.compile(r"[0-9]")
 # Seven hexadecimal digits and more may be a commit of whatever project the text is pasted into.
 _COMMIT = re.compile(r"[\"'(]*[0-9a-fA-F]{7,}[\"')]*[,.;:?…]?")
-_EDGES = re.compile(r"([\"'(]*)(.*?)([\"')]*[,.;:?…]?)")
+_STOP = re.compile(r"[,.;:?…]$")
 
 
 def prose(text: object, most: int = MOST_COLUMNS) -> str:
     """A sentence on one line; words that Markdown or a web site could take for more than letters stand as code.
 
-    Neighbours that stand as code share one span. Quotes, brackets and the stop around such words stay outside of it.
+    Neighbours that stand as code share one span; a bracket and a stop around them stay outside of it.
     """
     made: list[str] = []
     span: list[str] = []
@@ -35,6 +35,10 @@ def prose(text: object, most: int = MOST_COLUMNS) -> str:
             made += [*_joined(span), word]
             span = []
         else:
+            # A span does not go on past a comma, or into a bracket.
+            if span and (_STOP.search(span[-1]) or word[0] == "("):
+                made += _joined(span)
+                span = []
             span.append(word)
     return " ".join([*made, *_joined(span)])
 
@@ -51,11 +55,19 @@ def fenced(lines: list[str], language: str = "sh") -> list[str]:
 
 
 def _joined(span: list[str]) -> list[str]:
-    """The words as a code span, without what only belongs to the sentence around them."""
+    """The words as a code span, without the brackets and the stop of the sentence around them."""
     if not span:
         return []
-    before, inner, after = _EDGES.fullmatch(" ".join(span)).groups()  # type: ignore[union-attr]
-    return [f"{before}`{inner}`{after}"] if inner else [f"`{' '.join(span)}`"]
+    inner, before, after = " ".join(span), "", ""
+    if len(inner) > 1 and _STOP.search(inner):
+        inner, after = inner[:-1], inner[-1]
+    if len(inner) > 2 and inner[0] == "(" and inner[-1] == ")" and inner.count("(") == inner.count(")") == 1:
+        return [f"(`{inner[1:-1]}`){after}"]
+    if len(inner) > 1 and inner[0] == "(" and inner.count("(") > inner.count(")"):
+        inner, before = inner[1:], "("
+    if len(inner) > 1 and inner[-1] == ")" and inner.count(")") > inner.count("("):
+        inner, after = inner[:-1], ")" + after
+    return [f"{before}`{inner}`{after}"]
 
 
 def _one_line(text: object, most: int = 0) -> str:
