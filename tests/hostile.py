@@ -76,7 +76,7 @@ def _filled(value: Any, text: str) -> Any:
     if isinstance(value, str):
         return text
     if isinstance(value, list):
-        return [_filled(item, text) for item in value]
+        return [_filled(item, f"{text} {at}") for at, item in enumerate(value)]
     return {key: _filled(item, text) for key, item in value.items()} if isinstance(value, dict) else value
 
 

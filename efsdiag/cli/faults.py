@@ -65,7 +65,7 @@ def internal_fault(error: Exception, verbose: bool) -> Fault:
 def report_fault(fault: Fault, form: str) -> int:
     """Says why there is no report, and returns the exit code."""
     text = text_of(fault, form)
-    if form not in DATA:
+    if form in FOR_PEOPLE:
         print(text, end="", file=sys.stderr)
     else:
         write(text)

@@ -33,7 +33,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 def output_options(command: _COMMAND) -> _COMMAND:
     """How the report looks."""
     form = click.option(
-        "-o", "--output", "form", type=click.Choice((*FORMATS, "markdown")), default="terminal", show_default=True, help="Format."
+        "-o", "--output", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="Format."
     )
     return form(look_options(command))
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from efsdiag.report.forms import HEALTH_FORMS
 
-FORMATS = ("terminal", "json", "yaml")
-"""The forms that every command with -o knows; those of a HealthReport are in report/forms.py."""
+FORMATS = ("terminal", "json", "yaml", "markdown")
+"""The forms of a Diagnosis; those of a HealthReport are in report/forms.py."""
 FOR_PEOPLE = ("terminal", "markdown")
 """Formats in which a run that failed prints nothing on standard output, and says why on standard error."""
 DEFAULT_WIDTH = 100
