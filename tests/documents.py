@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from types import FrameType
 from typing import Any
 
 import jsonschema_rs
@@ -22,6 +23,8 @@ SEEN: set[str] = set()
 
 COMPARE_ONLY = {"efsdiag.treat.plan_file"}
 """Modules that turn a file of somebody else's into JSON, to see whether it was changed, and do not write that."""
+MACHINE = "efsdiag.report.machine"
+"""Writes what others give to it, tests too: a document that a test makes is not efsdiag's."""
 
 
 @cache
@@ -63,9 +66,16 @@ def watched(dump: Callable[..., Any]) -> Callable[..., Any]:
     """json.dumps or json.dump that shows `verify` what efsdiag gives to it."""
 
     def watching(document: Any, *given: Any, **named: Any) -> Any:
-        module = sys._getframe(1).f_globals.get("__name__", "")
+        module = _maker(sys._getframe(1))
         if module.startswith("efsdiag.") and module not in COMPARE_ONLY:
             verify(document, module)
         return dump(document, *given, **named)
 
     return watching
+
+
+def _maker(frame: FrameType | None) -> str:
+    """The module that the document comes from: the nearest one above that does not only write it."""
+    while frame and frame.f_globals.get("__name__") == MACHINE:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "")) if frame else ""

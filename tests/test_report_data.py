@@ -110,7 +110,7 @@ def test_totals_count_the_checks_by_state():
 
 
 def test_the_environment_and_the_cost_are_told():
-    where = Environment("live", "lab", None, None, "eu-central-1", "label x of node n")
+    where = Environment("live", "lab", None, None, "eu-central-1", "label x of node n", "v3.4.1")
     found = report(SICK, environment=where, usage=Usage(7, 1234), note="deployment/web → pod/web")
     assert found["environment"] == {
         "source": "live",
@@ -119,6 +119,7 @@ def test_the_environment_and_the_cost_are_told():
         "account": None,
         "region": "eu-central-1",
         "regionFrom": "label x of node n",
+        "driverVersion": "v3.4.1",
     }
     assert found["usage"] == {"requests": 7, "durationMs": 1234}
     assert found["note"] == "deployment/web → pod/web"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ import documents
 import jsonschema_rs
 import pytest
 from conftest import FIXTURES, GOLDEN, ROOT, Situation, run_efsdiag
-from plans import a_change, plan_with
+from plans import PLACE, a_change, plan_with
 from reports import SICK, health, report
 
 import efsdiag
+from efsdiag.report.forms import health_text
 from efsdiag.report.machine import as_json
-from efsdiag.report.terminal import with_rendered
+from efsdiag.report.terminal import Look, with_rendered
 from efsdiag.schemas import kinds, schema_of
+from efsdiag.treat.journal import begin
 from efsdiag.treat.plan_file import plan_as_json
 
 every_kind = pytest.mark.parametrize("kind", kinds())
@@ -145,12 +149,21 @@ def test_what_the_cli_prints_is_watched():
     assert documents.OFFENCES == []
 
 
-def test_a_document_that_is_not_as_its_schema_says_is_an_offence():
-    as_json({"apiVersion": "efsdiag/v1", "kind": "Diagnosis"})
-    as_json({"apiVersion": "efsdiag/v1", "kind": "Guess"})
-    assert any("Diagnosis" in offence and "required" in offence for offence in documents.OFFENCES)
-    assert "efsdiag.report.machine makes a Guess, which has no schema" in documents.OFFENCES
+def test_a_document_that_is_not_as_its_schema_says_is_an_offence(tmp_path):
+    begin(tmp_path, replace(plan_with(a_change()), place=replace(PLACE, account=None)), datetime.now(UTC))
+    assert [o for o in documents.OFFENCES if o.startswith("efsdiag.treat.journal makes a Journal")]
     documents.OFFENCES.clear()
+    health_text("json", {**health(), "more": 1}, Look())
+    assert [o for o in documents.OFFENCES if "efsdiag.report.forms makes a HealthReport" in o and "'more'" in o]
+    documents.OFFENCES.clear()
+    health_text("yaml", {**health(), "kind": "Guess"}, Look())
+    assert documents.OFFENCES == ["efsdiag.report.forms makes a Guess, which has no schema"]
+    documents.OFFENCES.clear()
+
+
+def test_a_document_of_a_test_is_its_own_affair():
+    as_json({"apiVersion": "efsdiag/v1", "kind": "Diagnosis"})
+    assert documents.OFFENCES == []
 
 
 def test_every_kind_that_the_source_names_has_a_schema():
