@@ -26,7 +26,9 @@ def of(entry: Document, *targets: Document, count: int = 0) -> Document:
     pods = sum(t["pods"] for t in targets)
     told = {"targets": list(targets), "targetCount": count or len(targets), "podCount": max(pods, count)}
     thing = entry.get("object")
-    own = {"fingerprint": fingerprint(entry.get("id") or entry["check"], ref_in(thing))}
+    # What was not looked at and is in nobody's way is no finding.
+    finding = entry.keys() & {"id", "summary", "supportedBy"}
+    own = {"fingerprint": fingerprint(entry.get("id") or entry["check"], ref_in(thing))} if finding else {}
     return {**own, **copy.deepcopy(entry), **told}
 
 
@@ -55,7 +57,7 @@ def health(**changes: Any) -> Document:
         "exitCode": 0,
         "checkedAt": NOW,
         "scope": ALL,
-        "environment": {**found["environment"], "source": "live"},
+        "environment": {**found["environment"], "source": "live", "driverVersion": None},
         "usage": {"requests": 38, "durationMs": 1234},
         "totals": found["totals"],
         "workloads": LOOKED,

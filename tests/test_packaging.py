@@ -87,6 +87,16 @@ def test_the_wheel_holds_every_rule_and_every_mode(in_wheel):
     assert packaged == rule_files()
 
 
+def test_the_wheel_holds_every_schema_and_finds_them(wheel, in_wheel, tmp_path):
+    files = {str(file.relative_to(ROOT)) for file in (ROOT / "efsdiag" / "schemas").glob("*.json")}
+    assert {name for name in in_wheel if name.startswith("efsdiag/schemas/") and name.endswith(".json")} == files
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    code = "import json\nfrom efsdiag.schemas import kinds, schema_of\n"
+    code += "print(json.dumps({kind: len(schema_of(kind)) for kind in kinds()}))"
+    assert set(run_python(code, tmp_path / "site", cwd=tmp_path)) == {Path(file).stem for file in files} - {"shared"}
+
+
 def test_the_wheel_holds_every_module_and_says_that_it_is_typed(in_wheel):
     modules = {str(file.relative_to(ROOT)) for file in (ROOT / "efsdiag").rglob("*.py")}
     assert modules - in_wheel == set()
