@@ -94,13 +94,15 @@ def test_what_a_shelf_cannot_answer_is_asked_of_the_server(query: Query) -> None
     assert shelves()[0].answer(query) == (False, None)
 
 
-def test_volumes_have_a_shelf_for_the_whole_cluster() -> None:
+@pytest.mark.parametrize("resource", ["persistentvolumes", "nodes", "csinodes"])
+def test_what_is_in_no_namespace_has_a_shelf_for_the_whole_cluster(resource: str) -> None:
     made, served = shelves()
-    query = read_of("kube:get persistentvolumes", name="v")
+    query = read_of(f"kube:get {resource}", name="v")
     assert made.answer(query) == (False, None)
     made.begin("", 10)
     assert made.answer(query) == (True, None)
-    assert served.asked == [read_of("kube:list persistentvolumes")]
+    assert served.asked == [read_of(f"kube:list {resource}")]
+    assert made.answer(read_of("kube:list nodes", limit="1")) == (False, None)
 
 
 def test_one_subject_alone_makes_no_list() -> None:
