@@ -25,7 +25,7 @@ def crowded(whole: Report, causes: int, others: int = 30) -> Report:
     """The report with so many root causes, and with so many of everything else."""
     made = copy.deepcopy(whole)
     made["rootCauses"] = [{**made["rootCauses"][0], "fingerprint": f"{n:012x}"} for n in range(causes)]
-    made["latent"] = [{**made["latent"][0], "fingerprint": f"{n:012x}"} for n in range(others)]
+    made["latent"] = [{**made["latent"][0], "id": f"risk.{n % 20}", "fingerprint": f"{n:012x}"} for n in range(others)]
     counts = {"targets": made["rootCauses"][0]["targets"] if causes else [], "targetCount": 40, "podCount": 50}
     suspect = {"check": "nfs-port-open", "reason": "AWS refuses it " * 20, "grant": "ec2:DescribeSecurityGroups"}
     made["suspects"] = [{**suspect, **counts} for _ in range(others)]
@@ -46,6 +46,15 @@ def test_the_page_has_at_most_forty_lines_and_says_what_it_leaves_out(whole: Rep
     assert lines[-1].startswith("256 checks")
 
 
+def test_one_risk_on_many_objects_is_one_line_unless_all_is_asked_for(whole: Report) -> None:
+    made = crowded(whole, 0)
+    made["latent"] = [{**entry, "id": "pv.reclaim-delete"} for entry in made["latent"][:3]]
+    made["suspects"] = made["unexplained"] = []
+    assert health_page(made, Look()).count("pv.reclaim-delete") == 1
+    assert "and on 2 more objects" in health_page(made, Look())
+    assert health_page(made, Look(verbose=True)).count("pv.reclaim-delete") == 3
+
+
 def test_verbose_leaves_nothing_out(whole: Report) -> None:
     text = health_page(crowded(whole, 3), Look(verbose=True))
     assert text.count("ROOT CAUSE") == 3
@@ -55,7 +64,9 @@ def test_verbose_leaves_nothing_out(whole: Report) -> None:
 
 def test_each_block_says_how_many_it_stops_and_what_mends_it(whole: Report) -> None:
     text = health_page(whole, Look())
-    assert "2 pods of 2 workloads: Deployment prometheus/prometheus-server, StatefulSet prometheus/" in text
+    assert "2 pods of 2 workloads: Deployment prometheus/prometheus-server, StatefulSet\n  prometheus/" in text
+    pod = whole["rootCauses"][0]["targets"][0]["pod"]
+    assert f"  efsdiag why pod/{pod} -n prometheus --bundle <bundle>\n" in text
     assert "mend: Associate the instance profile" in text
     assert whole["rootCauses"][0]["fingerprint"] in text
 
