@@ -29,7 +29,17 @@ print(next(l for l in open("/proc/self/status") if l.startswith("VmHWM")), file=
 sys.exit(code)
 """
 """The command, which says at its end how much memory it had at most: what wait4 says has this process's own in it."""
-HEADS = ("pods", "workloads", "requests", "for each workload", "peak memory", "CPU for each pod", "`why` of one")
+HEADS = (
+    "pods",
+    "workloads",
+    "requests",
+    "requests for each",
+    "peak memory",
+    "CPU",
+    "CPU for each pod",
+    "`why` of one pod: requests, memory, CPU",
+)
+"""Memory and CPU are multiples of those of the first `why`; the CPU for each pod, of that CPU by a thousand."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +73,27 @@ def main(sizes: list[int]) -> None:
     print(f"| {' | '.join(HEADS)} |")
     print("|---:" * len(HEADS) + "|")
     with TemporaryDirectory() as folder, crowd(Path(folder)) as made:
+        first: Cost | None = None
         for size in sizes:
             made.add(size)
             one = cost(made, "why", f"pod/{made.pod['metadata']['name']}", "-n", made.pod["metadata"]["namespace"])
+            first = first or one
             whole = cost(made, "check", "-A")
             workloads = whole.report["workloads"]["looked"]
+            cpu, memory = whole.cpu_s / first.cpu_s, whole.peak_mb / first.peak_mb
             cells = [
                 f"{size:,}",
                 f"{workloads:,}",
                 f"{whole.requests:,}",
                 f"{whole.requests / workloads:.1f}",
-                f"{whole.peak_mb:.0f} MB",
-                f"{whole.cpu_s / size * 1000:.2f} ms",
-                f"{one.requests} requests, {one.cpu_s:.1f} s, {one.peak_mb:.0f} MB",
+                f"{memory:.2f}",
+                f"{cpu:.1f}",
+                f"{cpu / size * 1000:.2f}",
+                f"{one.requests}, {one.peak_mb / first.peak_mb:.2f}, {one.cpu_s / first.cpu_s:.2f}",
             ]
             print(f"| {' | '.join(cells)} |", flush=True)
+        if first is not None:
+            print(f"\nOne `why`: {first.requests} requests, {first.peak_mb:.0f} MB, {first.cpu_s:.1f} s of CPU")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +79,22 @@ class Crowd:
                 self.kube.add_log(namespace, pod["metadata"]["name"], container["name"], "Server is ready.\n")
 
     def _plain(self, namespace: str, name: str, number: int) -> Thing:
-        pod = _named(self.pod, namespace, f"{name}-5b8f6-{number:05d}")
-        owner = {
-            "apiVersion": "apps/v1",
-            "kind": "ReplicaSet",
-            "name": f"{name}-5b8f6",
-            "uid": name,
-            "controller": True,
+        """A pod without storage. All of them have one spec and status, so that a large crowd fits into memory."""
+        replica_set = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{name}-5b8f6", "uid": name}
+        metadata = self.pod["metadata"] | {
+            "name": f"{name}-5b8f6-{number:05d}",
+            "namespace": namespace,
+            "uid": f"Pod-{namespace}-{name}-{number}",
+            "labels": {"app": name, "pod-template-hash": "5b8f6"},
+            "ownerReferences": [{**replica_set, "controller": True}],
         }
-        pod["metadata"] |= {"labels": {"app": name, "pod-template-hash": "5b8f6"}, "ownerReferences": [owner]}
-        pod["spec"]["volumes"] = [v for v in pod["spec"]["volumes"] if "persistentVolumeClaim" not in v]
-        return pod
+        metadata.pop("resourceVersion")
+        return {**self.pod, "metadata": metadata, "spec": self._plain_spec}
+
+    @cached_property
+    def _plain_spec(self) -> Thing:
+        volumes = [v for v in self.pod["spec"]["volumes"] if "persistentVolumeClaim" not in v]
+        return {**self.pod["spec"], "volumes": volumes}
 
 
 @contextmanager

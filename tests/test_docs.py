@@ -94,6 +94,17 @@ def test_the_readme_names_every_option_of_why():
     assert sorted(o for o in options if f"`{o}" not in README.read_text(encoding="utf-8")) == []
 
 
+def test_the_pages_name_every_option_of_check_and_every_key_of_its_report():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    _, helped, _ = run_efsdiag(["check", "--help"])
+    options = set(re.findall(r"--[a-z-]+", helped)) - {"--help"}
+    assert len(options) > 10
+    assert sorted(o for o in options if f"`{o}" not in text) == []
+    _, printed, _ = run_efsdiag(["check", "--bundle", f"{ROOT}/fixtures/story-parent-dir", "-o", "json"])
+    keys = set(json.loads(printed)) - {"apiVersion", "kind", "checkedAt", "scope"}
+    assert sorted(key for key in keys if not re.search(rf"`{key}(\[\])?`", text)) == []
+
+
 def test_the_readme_names_every_command():
     text = README.read_text(encoding="utf-8")
     assert [c for c in COMMANDS if not re.search(rf"\befsdiag {c}\b", text)] == []

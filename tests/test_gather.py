@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from efsdiag.gather import Gather, Reader, parameters_of
-from efsdiag.model import UNREAD, Evidence, Missing, Query, Unread, Unreadable
+from efsdiag.gather import Gather, Memo, Reader, parameters_of
+from efsdiag.model import UNREAD, Evidence, Missing, Query, Subject, Unread, Unreadable
 from efsdiag.operations import read_of
 
 POD = read_of("kube:get pods", namespace="m", name="p")
@@ -406,3 +406,92 @@ def test_with_workers_everything_is_as_without(functions: dict[str, Callable[...
 def test_the_parameters_of_a_function_are_its_names_and_defaults() -> None:
     assert dict(parameters_of(lambda pod, node=None: None))["node"] is None
     assert [name for name, _ in parameters_of(lambda pod, node=None: None)] == ["pod", "node"]
+
+
+# --- what no subject has a part in -------------------------------------------------------------------------------
+
+
+def own(read: Any, subject: Any) -> Any:
+    return read("kube:get pods", namespace="m", name="p")
+
+
+def wanted(own: Any) -> bool:
+    return True
+
+
+def absent(read: Any) -> Any:
+    return None
+
+
+def shared(read: Any, wanted: bool) -> Any:
+    return read("kube:get storageclasses", name="efs")
+
+
+def further(shared: Any, absent: Any = None) -> list[Any]:
+    return [shared]
+
+
+def of_both(shared: Any, own: Any) -> list[Any]:
+    return [shared, own]
+
+
+def refused(read: Any, wanted: bool) -> Any:
+    return read("kube:get nodes", name="other")
+
+
+MADE: dict[str, Callable[..., Any]] = {
+    "own": own,
+    "absent": absent,
+    "wanted": wanted,
+    "shared": shared,
+    "further": further,
+    "of_both": of_both,
+    "refused": refused,
+}
+
+
+def two(name: str) -> tuple[Any, Any, Answers]:
+    """The evidence as two subjects of one run have it, and what was asked for it."""
+    source, memo = Answers({POD: {"node": "n"}, CLASS: {"fast": True}}), Memo()
+    first, second = (Gather(MADE, source, {"subject": Subject("pod", "m", n)}, memo=memo)(name) for n in "ab")
+    return first, second, source
+
+
+def test_what_no_subject_has_a_part_in_is_made_once_with_its_queries() -> None:
+    first, second, source = two("further")
+    assert second is first
+    assert first.value == [{"fast": True}]
+    assert source.asked.count(CLASS) == 1
+    assert two("shared")[1].queries == (CLASS,)
+
+
+def test_what_a_subject_has_a_part_in_is_made_for_each() -> None:
+    first, second, source = two("of_both")
+    assert second is not first
+    assert second.value == first.value
+    assert source.asked.count(POD) == 2
+
+
+def test_what_was_refused_is_shared_too() -> None:
+    first, second, source = two("refused")
+    assert isinstance(first, Missing)
+    assert second is first
+    assert len([q for q in source.asked if q.get("name") == "other"]) == 1
+
+
+def test_values_that_are_equal_and_not_the_same_share_nothing() -> None:
+    memo, given = Memo(), {"now": 7}
+    assert memo.key("x", {"given": given}) is None
+    memo.keep("made", "made", given)
+    assert memo.key("x", {"given": given}) is not None
+    assert memo.key("x", {"given": {"now": 7}}) is None
+    assert memo.key("x", {"given": None, "more": Unread("no", "right")}) == memo.key(
+        "x", {"given": None, "more": Unread("no", "right")}
+    )
+
+
+def test_threads_that_make_the_same_at_once_go_on_with_the_first() -> None:
+    memo = Memo()
+    assert memo.keep("k", "first", "first") == "first"
+    assert memo.keep("k", "second", "second") == "first"
+    assert memo.key("x", {"v": "second"}) is None

@@ -228,6 +228,53 @@ def test_a_list_that_expires_for_ever_is_unreadable(api, source):
     assert source.requests == 3
 
 
+def names_of(pages):
+    return [[item["metadata"]["name"] for item in page] for page in pages]
+
+
+def test_pages_come_one_by_one_as_they_are_taken(api, source):
+    api.says("/api/v1/pods", pods("a", "b", **{"continue": "t1"}), pods("c", **{"continue": "t2"}), pods("d"))
+    pages = source.pages(read_of("kube:list pods", labelSelector="app=x"))
+    assert names_of([next(pages)]) == [["a", "b"]]
+    assert source.requests == 1
+    assert names_of(pages) == [["c"], ["d"]]
+    assert [q.get("continue") for q in api.queries()] == [None, "t1", "t2"]
+    assert {(q["limit"], q["labelSelector"]) for q in api.queries()} == {("500", "app=x")}
+
+
+def expired(token=""):
+    code, headers, body = status(410, "The provided continue parameter is too old")
+    return code, headers, json.dumps({**json.loads(body), "metadata": {"continue": token} if token else {}})
+
+
+def test_pages_go_on_with_the_token_that_an_expired_list_hands_out(api, source):
+    api.says("/api/v1/pods", pods("a", **{"continue": "t1"}), expired("t2"), pods("b"))
+    assert names_of(source.pages(read_of("kube:list pods"))) == [["a"], ["b"]]
+    assert [q.get("continue") for q in api.queries()] == [None, "t1", "t2"]
+
+
+def test_pages_begin_anew_where_an_expired_list_hands_out_no_token(api, source):
+    api.says("/api/v1/pods", pods("a", **{"continue": "t1"}), expired(), pods("a", **{"continue": "t2"}), pods("b"))
+    assert names_of(source.pages(read_of("kube:list pods"))) == [["a"], ["a"], ["b"]]
+
+
+@pytest.mark.parametrize("token", ["", "t2"])
+def test_pages_of_a_list_that_expires_for_ever_are_unreadable(api, source, token):
+    api.says("/api/v1/pods", pods("a", **{"continue": "t1"}), expired(token), expired(token))
+    with pytest.raises(Unreadable, match="410"):
+        list(source.pages(read_of("kube:list pods")))
+
+
+def test_pages_of_what_the_cluster_does_not_have_are_none_and_of_what_it_refuses_unreadable(api, source):
+    api.says("/apis/monitoring.coreos.com/v1/prometheuses", (404, {}, NOT_FOUND))
+    api.says("/api/v1/pods", pods("a", **{"continue": "t1"}), status(403, "pods is forbidden"))
+    assert list(source.pages(read_of("kube:list prometheuses"))) == []
+    pages = source.pages(read_of("kube:list pods"))
+    assert names_of([next(pages)]) == [["a"]]
+    with pytest.raises(Unreadable, match="forbidden"):
+        next(pages)
+
+
 @pytest.mark.parametrize(
     "reply", [(404, {}, NOT_FOUND), status(404, "the server could not find the requested resource")]
 )

@@ -34,7 +34,7 @@ class Survey:
 
     workloads: dict[Ref, Workload] = field(default_factory=dict)
     """Those with storage, of which something is to be looked at."""
-    at_rest: int = 0
+    at_rest: set[Ref] = field(default_factory=set)
     """Those with storage that should have no pod now: scaled to zero, suspended, done."""
     without_storage: int = 0
     """Workloads with pods of which none has storage."""
@@ -124,7 +124,7 @@ def _maker(found: Survey, maker: Thing, used: set[tuple[str, str]], owners: set[
     if ref.kind == "Prometheus" and any(r.kind == "StatefulSet" and _is_made_by(r, ref) for r in found.workloads):
         return
     if not wanted_pods(maker):
-        found.at_rest += 1
+        found.at_rest.add(ref)
         return
     used |= {(ref.namespace, claim) for claim in claims}
     found.workloads[ref] = Workload(ref, subject=Subject(ref.kind.lower(), ref.namespace, ref.name))

@@ -78,7 +78,7 @@ class Fold:
             group.add(target)
 
     def entries(self) -> list[Entry]:
-        """The entries with their targets: those of the most pods first."""
+        """The entries with their targets: what is broken before a mere risk, and those of the most pods first."""
         made = [
             {
                 **group.entry,
@@ -88,7 +88,7 @@ class Fold:
             }
             for group in self._groups.values()
         ]
-        return sorted(made, key=lambda e: (-e["podCount"], -e["targetCount"], _order(e)))
+        return sorted(made, key=lambda e: (e.get("kind") == "risk", -e["podCount"], -e["targetCount"], _order(e)))
 
 
 def _order(entry: Entry) -> tuple[str, ...]:

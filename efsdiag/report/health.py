@@ -105,8 +105,8 @@ def health_report(health: Health, course: Course) -> dict[str, Any]:
             "selector": course.scope.selector,
         },
         "workloads": {
-            "looked": health.looked + course.survey.at_rest,
-            "healthy": health.statuses[Status.HEALTHY] + course.survey.at_rest,
+            "looked": health.looked + len(course.survey.at_rest),
+            "healthy": health.statuses[Status.HEALTHY] + len(course.survey.at_rest),
             "diagnosed": health.statuses[Status.DIAGNOSED],
             "inconclusive": health.statuses[Status.INCONCLUSIVE],
             "withoutStorage": course.survey.without_storage,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from efsdiag.report.by_hand import filled
 from efsdiag.report.layout import Item, Line, Section, fit, joined, line
 from efsdiag.report.sections import named, where
 from efsdiag.report.since import Since
@@ -43,7 +44,7 @@ class HealthPage(Since):
         self.cuts = [(latent, 3), (missing, 4), (held, 3), (changes, 3), (causes, 4), (unexplained, 3)]
         self.cuts += [(latent, 1), (missing, 2), (causes, 2), (unexplained, 1), (latent, 0), (causes, 1), (missing, 1)]
         self.cuts += [(held, 1), (changes, 1)]
-        return [self._head(), causes, unexplained, changes, missing, latent, held, self._end()]
+        return [self._head(), causes, unexplained, changes, missing, latent, held, self._further(), self._end()]
 
     def _head(self) -> Section:
         word, style = _HEADS[self.report["status"]]
@@ -75,9 +76,9 @@ class HealthPage(Since):
             )
             lines = [title, *self._block(cause["summary"], most=2)]
             lines += self._block(f"on {named(cause['object'])}", most=1)
-            lines += self._block(self._stopped(cause), most=1)
+            lines += self._block(self._stopped(cause), most=2)
             for remedy in cause["remedies"][: None if self.verbose else 1]:
-                lines += self._block(f"mend: {remedy['text']} (risk: {remedy['risk']})", most=1)
+                lines += self._block(f"mend: {remedy['text']} (risk: {remedy['risk']})", most=2)
             if self.verbose:
                 lines += self._proof(cause)
             items.append((*(((),) if items else ()), *lines))
@@ -128,6 +129,10 @@ class HealthPage(Since):
         return (*self._entry("? unknown", text), *([line(f"  {self._text(grant)}", "command")] if grant else []))
 
     def _latent(self) -> Section:
+        """What is wrong and in nobody's way, each mode once unless all is asked for."""
+        groups: dict[Any, list[Mapping[str, Any]]] = {}
+        for at, entry in enumerate(self.report["latent"]):
+            groups.setdefault(at if self.verbose else entry["id"], []).append(entry)
         items = []
         for entry in self.report["latent"]:
             mark = "· risk " if entry["kind"] == "risk" else "‼ wrong"
@@ -150,6 +155,16 @@ class HealthPage(Since):
             *self._block(f"{checks} · {usage['requests']} requests{took}", indent=0, most=1),
         ]
         return Section((), [tuple(lines)])
+
+    def _further(self) -> Section:
+        """The command that shows the chain and the proof of the first thing that is wrong."""
+        found = [*self.report["rootCauses"], *self.report["unexplained"]]
+        target = found[0]["targets"][0] if found else {}
+        if not target.get("pod"):
+            return Section((), [])
+        recorded = " --bundle <bundle>" if self.report["environment"]["source"] == "bundle" else ""
+        command = filled(f"efsdiag why pod/<pod> -n <namespace>{recorded}", target)
+        return Section(line("WHAT SHOWS THE PROOF", "title"), [(line(f"  {self._text(command)}", "command"),)])
 
 
 def counted(report: Mapping[str, Any]) -> str:

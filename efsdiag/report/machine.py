@@ -23,7 +23,7 @@ def as_yaml(data: Any) -> str:
         text = to_yaml(json.loads(as_json(data)))
     except UnicodeEncodeError:  # libyaml and a lone surrogate
         return _document(data, _yaml_escape)
-    return _document(data, _yaml_escape) if any(is_invisible(c) and c != "\n" for c in text) else text
+    return _document(data, _yaml_escape) if _hides_something(text) else text
 
 
 def as_line(data: Any) -> str:
@@ -34,7 +34,17 @@ def as_line(data: Any) -> str:
 def _document(data: Any, escape: Callable[[str], str], indent: int | None = 2) -> str:
     text = json.dumps(data, ensure_ascii=False, indent=indent, allow_nan=False)
     # Outside of strings json.dumps puts newlines only; inside of them it has escaped those already.
-    return "".join(escape(c) if c != "\n" and is_invisible(c) else c for c in text) + "\n"
+    return "\n".join(_escaped(line, escape) for line in text.split("\n")) + "\n"
+
+
+def _escaped(line: str, escape: Callable[[str], str]) -> str:
+    if line.isprintable():  # nearly all lines are, and a report can have a hundred thousand
+        return line
+    return "".join(escape(c) if is_invisible(c) else c for c in line)
+
+
+def _hides_something(text: str) -> bool:
+    return any(is_invisible(c) for line in text.split("\n") if not line.isprintable() for c in line)
 
 
 def _yaml_escape(character: str) -> str:

@@ -103,27 +103,25 @@ class KubeSource:
     def pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
         """The answer to a kube:list page by page, of which one is in memory at a time; nothing where there is no API.
 
-        Where the server's copy of the list is gone before the last page, the list goes on as it is then, behind the
-        last object that was given out. Errors: Unreadable, also between two pages.
+        Where the server's copy of the list is gone before its last page, the list goes on as it is then, or begins
+        anew: an object may come twice. Errors: Unreadable, also between two pages.
         """
         read = READS[query.operation]
         path = _path(query, read) or ""
         selectors = {name: query.get(name) for name in ("fieldSelector", "labelSelector") if query.get(name)}
-        token, last = "", ""
+        token, expired = "", False
         while True:
             page = {"limit": str(PAGE), **({"continue": token} if token else {})}
             reply = self._get(query, path, {**selectors, **page})
             if reply.status == 404:
                 self._absent(query, read, reply)
                 return
-            if reply.status == 410 and token:
-                token = _renewed(reply)
+            if reply.status == 410 and token and not expired:
+                token, expired = _renewed(reply), True
                 continue
             body = self._parsed(query, read, reply)
-            items = [item for item in _items(body) if _key(item) > last]
-            if items:
-                last = _key(items[-1])
-                yield items
+            expired = expired and not token  # to have begun anew is no page further
+            yield _items(body)
             token = (body.get("metadata") or {}).get("continue") or ""
             if not token:
                 return
@@ -250,12 +248,6 @@ def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The items of a List, each with the apiVersion and kind that the server leaves out in lists."""
     kind = {"apiVersion": body.get("apiVersion", ""), "kind": str(body.get("kind", "")).removesuffix("List")}
     return [_tidy({**kind, **item}) for item in body.get("items") or []]
-
-
-def _key(item: Mapping[str, Any]) -> str:
-    """What the server orders a list by: the object's place in etcd, /registry/pods/<namespace>/<name>."""
-    metadata = item["metadata"]
-    return f"{metadata.get('namespace') or ''}/{metadata['name']}"
 
 
 def _renewed(reply: Reply) -> str:

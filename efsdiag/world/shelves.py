@@ -22,7 +22,8 @@ SHARED = frozenset(
     ("pods", "persistentvolumeclaims", "events", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs")
 )
 """Resources of a namespace of which each workload asks for its own objects."""
-VOLUMES = "persistentvolumes"
+OF_CLUSTER = frozenset(("persistentvolumes", "nodes", "csinodes"))
+"""Resources of no namespace, of which each workload asks for its own by name."""
 _BY_UID = "involvedObject.uid="
 _EXACT = re.compile(r"[\w./-]+=[\w.-]*", re.ASCII)
 _NO_SHELF = object()
@@ -43,7 +44,8 @@ class Shelf:
             if number == most_pages:
                 raise OverflowError(f"the list has more than {most_pages} pages")
             for item in page:
-                self._add(item)
+                if item["metadata"]["name"] not in self._packed:
+                    self._add(item)
 
     def _add(self, item: dict[str, Any]) -> None:
         metadata = item["metadata"]
@@ -81,7 +83,7 @@ class Shelf:
 
 
 class Shelves:
-    """The shelves of the namespaces that are looked at now, and that of the volumes; may be shared by threads."""
+    """The shelves of the namespaces that are looked at now, and those of the cluster; may be shared by threads."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
@@ -112,7 +114,7 @@ class Shelves:
         """(True, the answer) where a shelf has it, else (False, None)."""
         resource, namespace = resource_of(query), query.get("namespace")
         verb = query.operation.partition(" ")[0]
-        known = (resource in SHARED and namespace) or (resource == VOLUMES and verb == "kube:get")
+        known = (resource in SHARED and namespace) or (resource in OF_CLUSTER and verb == "kube:get")
         if verb not in ("kube:get", "kube:list") or not known or not self.expects(namespace):
             return False, None
         shelf = self._shelf(namespace, resource)
