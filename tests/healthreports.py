@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -137,6 +138,24 @@ def suppressed_story() -> Document:
         expiredSuppressions=[over],
         workloads={**LOOKED, "diagnosed": 1},
     )
+
+
+def damages(document: Any, junk: Any) -> Iterator[Any]:
+    """Copies of the document, each with the junk in the place of one value, however deep."""
+    for path in list(_places(document))[1:]:
+        damaged = copy.deepcopy(document)
+        inner = damaged
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = junk
+        yield damaged
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from _places(value[key], (*path, key))
 
 
 CASES = {
