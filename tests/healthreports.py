@@ -28,7 +28,9 @@ def of(entry: Document, *targets: Document, count: int = 0) -> Document:
     told = {"targets": list(targets), "targetCount": count or len(targets), "podCount": max(pods, count)}
     thing = entry.get("object")
     own = {"fingerprint": fingerprint(entry.get("id") or entry["check"], ref_in(thing))}
-    return {**own, **copy.deepcopy(entry), **told}
+    # What was not looked at and is in nobody's way has none.
+    made = entry if set(entry) == {"check", "reason", "grant"} else {**own, **entry}
+    return {**copy.deepcopy(made), **told}
 
 
 @cache
