@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from efsdiag.report.comparison import CAUSE, Finding, findings_of, unseen
 from efsdiag.report.fingerprint import base_name
 from efsdiag.yaml_files import RuleError, entries
 
@@ -35,18 +36,66 @@ def read_report(path: Path) -> dict[str, Any]:
     if kind not in KINDS:
         what = f"its kind is {kind}" if kind else "it has no kind"
         raise ReportError("report-unknown", f"{path} is neither a HealthReport nor a Diagnosis: {what}", hint)
-    try:
-        for key in ("apiVersion", "status", "environment", *_OF_KIND[kind]):
-            document[key]
-        for finding in (*findings_of(document), Finding("", "", CAUSE, "", "", None)):
-            unseen(finding, document)
-    except (LookupError, TypeError, AttributeError) as error:
-        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise ReportError("report-damaged", f"{path} is not a whole {kind}: {why}", hint) from error
+    if wrong := next(_faults(document, _SHAPES[kind], ""), ""):
+        raise ReportError("report-damaged", f"{path} is not a whole {kind}: {wrong}", hint)
     return dict(document)
 
 
-_OF_KIND = {"HealthReport": ("checkedAt", "scope", "coverage", "workloads"), "Diagnosis": ("now", "target", "asked")}
+_TEXT = (str,)
+_TEXT_OR_NONE = (str, NoneType)
+_OBJECT = {"kind": _TEXT, "name": _TEXT, "namespace?": _TEXT_OR_NONE}
+_OBJECT_OR_NONE = dict(_OBJECT)
+_WHOM = {"targets?": [_OBJECT], "targetCount?": (int,)}
+_FINDING = {"id": _TEXT, "check?": _TEXT, "summary": _TEXT, "fingerprint?": _TEXT, "object?": _OBJECT_OR_NONE, **_WHOM}
+_UNKNOWN = {"check": _TEXT, "reason?": _TEXT, **_WHOM}
+_REPORT = {
+    "apiVersion": _TEXT,
+    "status": _TEXT,
+    "environment": {"account?": _TEXT_OR_NONE},
+    "rootCauses": [_FINDING],
+    "latent": [_FINDING],
+    "suspects": [_UNKNOWN],
+    "notChecked": [_UNKNOWN],
+}
+_SHAPES: dict[str, Any] = {
+    "HealthReport": {
+        **_REPORT,
+        "checkedAt": _TEXT,
+        "suppressed?": [_FINDING],
+        "scope": {"allNamespaces": (bool,), "namespaces": [_TEXT], "selector": _TEXT},
+        "workloads": {"notLooked": (int,)},
+        "coverage": {
+            "timedOut": (bool,),
+            "unknownChecks": [_TEXT],
+            "unlisted": [{"operation": _TEXT, "namespace": _TEXT, "reason": _TEXT}],
+        },
+    },
+    "Diagnosis": {**_REPORT, "now": _TEXT, "target": _OBJECT, "asked": _OBJECT},
+}
+"""What a comparison relies on; a key with "?" may be missing."""
+
+
+def _faults(value: Any, shape: Any, where: str) -> Iterator[str]:
+    """What of the value is not as the shape says: "rootCauses/0 has no id", "status is 7"."""
+    if isinstance(shape, tuple):
+        if not isinstance(value, shape):
+            yield f"{where} is {value!r}"
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            yield f"{where} is no list"
+            return
+        for at, item in enumerate(value):
+            yield from _faults(item, shape[0], f"{where}/{at}")
+    elif isinstance(value, dict):
+        for key, inner in shape.items():
+            name = key.removesuffix("?")
+            place = f"{where}/{name}" if where else name
+            if name in value:
+                yield from _faults(value[name], inner, place)
+            elif name == key:
+                yield f"there is no {place}"
+    elif value is not None or shape is not _OBJECT_OR_NONE:
+        yield f"{where or 'it'} is no mapping"
 
 
 def refuse_unlike(before: dict[str, Any], after: dict[str, Any]) -> None:

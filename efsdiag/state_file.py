@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from efsdiag.files import replace_file
 from efsdiag.model import Ref
-from efsdiag.report.comparison import Changes, Finding, compared, findings_of
+from efsdiag.report.comparison import CAUSE, LATENT, SUPPRESSED, Changes, Finding, compared, findings_of
+from efsdiag.report.data import API_VERSION
 from efsdiag.report.machine import as_json
 
 KIND = "HealthState"
@@ -70,7 +72,7 @@ def read_state(path: Path) -> HealthState | None:
 
 def write_state(path: Path, state: HealthState) -> None:
     """Puts the state in the place of the file, readable by its owner alone. Errors: OSError; the old file stays."""
-    replace_file(path, as_json(_as_json(state)), 0o600)
+    replace_file(path, as_json(state_document(state)), 0o600)
 
 
 def refuse_other_cluster(state: HealthState | None, document: Mapping[str, Any]) -> None:
@@ -122,9 +124,10 @@ def _time(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _as_json(state: HealthState) -> dict[str, Any]:
+def state_document(state: HealthState) -> dict[str, Any]:
+    """The document of kind HealthState."""
     return {
-        "apiVersion": "efsdiag/v1",
+        "apiVersion": API_VERSION,
         "kind": KIND,
         "checkedAt": state.checked_at,
         "context": state.context,
@@ -143,15 +146,33 @@ def _as_json(state: HealthState) -> dict[str, Any]:
 
 
 def _from_json(document: Any) -> HealthState:
-    """Errors: ValueError, LookupError, TypeError, AttributeError where it is not what `_as_json` makes."""
-    if document["kind"] != KIND:
-        raise ValueError(f"its kind is {document['kind']}")
+    """Errors: ValueError, LookupError, TypeError, AttributeError where it is not what `state_document` makes."""
+    for key, wanted in (("kind", KIND), ("apiVersion", API_VERSION)):
+        if document[key] != wanted:
+            raise ValueError(f"its {key} is {document[key]}, not {wanted}")
     _time(document["checkedAt"])
+    for key in ("context", "account"):
+        _typed(document, key, (str, NoneType))
     found = tuple(_remembered(item) for item in document["findings"])
     return HealthState(document["checkedAt"], document["context"], document["account"], found)
 
 
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("fingerprint", "id", "check", "summary", "namespace", "workload"), (str,)),
+    **dict.fromkeys(("object", "scope"), (dict, NoneType)),
+    "targets": (list,),
+    "targetCount": (int,),
+}
+
+
 def _remembered(item: Mapping[str, Any]) -> Remembered:
+    for key, types in _TYPES.items():
+        _typed(item, key, types)
+    if item["role"] not in (CAUSE, LATENT, SUPPRESSED):
+        raise ValueError(f"a finding plays the part {item['role']}")
+    refs = [Ref(**target) for target in item["targets"]]
+    if not all(isinstance(value, str) for ref in refs for value in vars(ref).values()):
+        raise ValueError("a target has no name")
     finding = Finding(
         item["fingerprint"],
         item["id"],
@@ -159,13 +180,18 @@ def _remembered(item: Mapping[str, Any]) -> Remembered:
         item["check"],
         item["summary"],
         item["object"],
-        tuple(Ref(**target) for target in item["targets"]),
-        int(item["targetCount"]),
+        tuple(refs),
+        item["targetCount"],
         item["scope"],
     )
     for name in ("firstSeen", "lastSeen"):
         _time(item[name])
     return Remembered(finding, item["firstSeen"], item["lastSeen"], item["namespace"], item["workload"])
+
+
+def _typed(item: Mapping[str, Any], key: str, types: tuple[type, ...]) -> None:
+    if not isinstance(item[key], types):
+        raise TypeError(f"its {key} is {item[key]!r}")
 
 
 def _camel(name: str) -> str:

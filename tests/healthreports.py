@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -30,11 +31,6 @@ def of(entry: Document, *targets: Document, count: int = 0) -> Document:
     finding = entry.keys() & {"id", "summary", "supportedBy"}
     own = {"fingerprint": fingerprint(entry.get("id") or entry["check"], ref_in(thing))} if finding else {}
     return {**own, **copy.deepcopy(entry), **told}
-
-
-def without_fingerprint(entry: Document) -> Document:
-    """The entry as one of a check that nobody could look at and that is no suspect: no finding, so nothing to tell."""
-    return {key: value for key, value in entry.items() if key != "fingerprint"}
 
 
 @cache
@@ -85,7 +81,7 @@ def story(*targets: Document, count: int = 0, **changes: Any) -> Document:
     made = health(
         rootCauses=[of(item, *on, count=count) for item in found["rootCauses"]],
         latent=[of(item, *on, count=count) for item in found["latent"]],
-        notChecked=[without_fingerprint(of(item, *on, count=count)) for item in found["notChecked"]],
+        notChecked=[of(item, *on, count=count) for item in found["notChecked"]],
         workloads=workloads,
     )
     return {**made, **changes}
@@ -144,6 +140,24 @@ def suppressed_story() -> Document:
         expiredSuppressions=[over],
         workloads={**LOOKED, "diagnosed": 1},
     )
+
+
+def damages(document: Any, junk: Any) -> Iterator[Any]:
+    """Copies of the document, each with the junk in the place of one value, however deep."""
+    for path in list(_places(document))[1:]:
+        damaged = copy.deepcopy(document)
+        inner = damaged
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = junk
+        yield damaged
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from _places(value[key], (*path, key))
 
 
 CASES = {

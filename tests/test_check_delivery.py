@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -55,6 +56,35 @@ def suppress(tmp_path):
         return file
 
     return write
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory):
+    """The story's bundle with sixty deployments of one pod each, all on the one volume."""
+    folder = tmp_path_factory.mktemp("crowd") / "bundle"
+    shutil.copytree(STORY, folder)
+    listed = folder / "cluster-resources"
+    for kind in ("pods", "replicasets", "deployments"):
+        file = listed / kind / "default.json"
+        content = json.loads(file.read_text(encoding="utf-8"))
+        [one] = [item for item in content["items"] if re.match(r"prometheus-server(-dvj|$)", item["metadata"]["name"])]
+        content["items"].remove(one)
+        content["items"] += [numbered(one, n) for n in range(60)]
+        file.write_text(json.dumps(content), encoding="utf-8")
+    logs = listed / "pods" / "logs" / "default"
+    [log] = logs.glob("prometheus-server-*")
+    for n in range(60):
+        shutil.copytree(log, logs / log.name.replace("prometheus-server-", f"web-{n:02}-"))
+    return folder
+
+
+def numbered(one, n):
+    """A copy of a pod, ReplicaSet or Deployment of the story, with names and uids of its own."""
+    made = json.loads(json.dumps(one))
+    for named in (made["metadata"], *made["metadata"].get("ownerReferences", ())):
+        named["name"] = named["name"].replace("prometheus-server", f"web-{n:02}")
+        named["uid"] = f"{n:08}{named['uid'][8:]}"
+    return made
 
 
 # --- the state ---------------------------------------------------------------------------------------------------
@@ -235,6 +265,30 @@ def test_a_report_that_cannot_be_printed_is_delivered_all_the_same(tmp_path):
 
 
 # --- alerts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.alertmanager
+@pytest.mark.skipif(not BINARY.exists(), reason=f"{BINARY} (Debian's prometheus-alertmanager) is not installed")
+def test_sixty_pods_with_one_cause_are_one_alert_and_one_finding_in_every_form(crowd, tmp_path):
+    metrics = tmp_path / "e.prom"
+    with alertmanager(tmp_path) as real:
+        sent = ("--state", tmp_path / "state", "--alertmanager", real.url, "--cluster", "lab")
+        code, out, err = check("-o", "jsonl", "--textfile", metrics, *sent, bundle=crowd)
+        [fired] = real.firing("lab")
+    assert (code, err) == (1, "")
+    roles = [json.loads(line).get("role") for line in out.splitlines()]
+    assert roles.count("rootCause") == 1
+    assert fired["labels"]["mode"] == MODE
+    assert "60 pods of 60 workloads" in fired["annotations"]["description"]
+    assert "workload" not in fired["labels"]
+    [pods] = [line for line in metrics.read_text().splitlines() if line.startswith("efsdiag_root_cause_pods{")]
+    assert pods.endswith(" 60")
+    state = tmp_path / "state"
+    failures = ET.fromstring(check("-o", "junit", "--state", state, bundle=crowd)[1]).findall(".//failure")
+    assert len(failures) == 1
+    _, out, _ = check("-o", "openreports", bundle=crowd)
+    assert [r["rule"] for r in yaml.safe_load(out)["results"] if r["result"] == "fail"] == [MODE]
+    assert check("--state", state, bundle=crowd)[1].splitlines()[0].startswith("✗ cause found   60 of 60 workloads")
 
 
 @pytest.mark.alertmanager

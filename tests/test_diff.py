@@ -8,12 +8,13 @@ import json
 import pytest
 import yaml
 from conftest import run_efsdiag
-from healthreports import blind, diagnosis, health, of, story, suppressed_story, target
+from healthreports import blind, damages, diagnosis, health, of, story, suppressed_story, target
 from hostile import TEXTS, invisible, planted
 
 from efsdiag.report.difference import difference, difference_text
 from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.terminal import Look
+from efsdiag.report_files import ReportError, read_report, refuse_unlike
 
 MODE = "permission.parent-not-searchable"
 CHECK = "parents-searchable"
@@ -153,6 +154,50 @@ def test_a_file_that_is_no_report_is_an_error_in_one_document(run, text, referen
     code, out, err = run(text, health())
     assert (code, out) == (2, "")
     assert err.startswith(f"{reference}: ")
+
+
+@pytest.mark.parametrize("junk", [None, 7, "x", [7], {"x": 7}], ids=str)
+def test_whatever_stands_in_a_file_it_is_compared_or_refused_and_nothing_breaks(tmp_path, junk):
+    file = tmp_path / "report"
+    entries = {key: story()[key][:1] for key in ("rootCauses", "latent", "notChecked")}
+    whole = {**blind(), **entries, "rootCauses": [{**entries["rootCauses"][0], "evidence": []}]}
+    for damaged in damages(whole, junk):
+        file.write_text(json.dumps(damaged))
+        try:
+            report = read_report(file)
+            refuse_unlike(report, health())
+        except ReportError:
+            continue
+        for pair in ((report, health()), (health(), report), (report, blind())):
+            assert difference_text(difference(*pair, True), Look(100))
+
+
+@pytest.mark.parametrize("junk", [None, 7, "x"], ids=str)
+def test_whatever_stands_in_a_diagnosis_it_is_compared_or_refused_and_nothing_breaks(tmp_path, junk):
+    file = tmp_path / "report"
+    whole = diagnosis("nfs-port-closed")
+    small = {**whole, "checks": [], "ruledOut": [], "latent": whole["latent"][:1]}
+    small["rootCauses"] = [{**whole["rootCauses"][0], "evidence": []}]
+    for damaged in damages(small, junk):
+        file.write_text(json.dumps(damaged))
+        try:
+            report = read_report(file)
+            refuse_unlike(report, whole)
+        except ReportError:
+            continue
+        for pair in ((report, whole), (whole, report)):
+            assert difference_text(difference(*pair, True), Look(100))
+
+
+def test_what_is_wrong_with_a_file_is_named_with_its_place(run):
+    for changes, said in (
+        ({"rootCauses": [{}]}, "there is no rootCauses/0/id"),
+        ({"latent": {}}, "latent is no list"),
+        ({"status": 7}, "status is 7"),
+        ({"scope": None}, "scope is no mapping"),
+    ):
+        _, out, _ = run(health(), {**health(), **changes}, "-o", "json")
+        assert json.loads(out)["error"]["message"].endswith(f"is not a whole HealthReport: {said}")
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):

@@ -88,8 +88,9 @@ def test_the_look_itself_is_in_error_where_it_was_not_whole(document, said):
 
 
 def test_a_run_without_a_report_is_one_case_in_error():
-    text = junit_error("cluster-unreachable", "cannot connect\x1b[31m", "2026-11-21T06:30:00Z")
+    text = junit_error("cluster-unreachable", "cannot connect\x1b[31m", "look\nthere", "2026-11-21T06:30:00Z")
     assert cases(text, "check", "error") == [("cluster-unreachable", "cannot connect\\x1b[31m")]
+    assert suite(text).find(".//error").text == "cannot connect\\x1b[31m\nlook\\nthere"
     assert suite(text).get("timestamp") == "2026-11-21T06:30:00"
 
 

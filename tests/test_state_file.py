@@ -5,22 +5,34 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from healthreports import blind, health, story, suppressed_story, target, timed_out
+from healthreports import blind, damages, health, story, suppressed_story, target, timed_out
 
-from efsdiag.report.comparison import CAUSE
+from efsdiag.report.alerts import alerts
+from efsdiag.report.comparison import CAUSE, LATENT
+from efsdiag.report.machine import as_json
 from efsdiag.state_file import (
     StateError,
     changes_since,
     next_state,
     read_state,
     refuse_other_cluster,
+    state_document,
     write_state,
 )
 
 LATER = "2026-11-21T07:30:00Z"
-EMPTY = {"kind": "HealthState", "checkedAt": LATER, "context": None, "account": None, "findings": []}
+EMPTY = {
+    "apiVersion": "efsdiag/v1",
+    "kind": "HealthState",
+    "checkedAt": LATER,
+    "context": None,
+    "account": None,
+    "findings": [],
+}
 
 
 def run(state, document):
@@ -90,6 +102,7 @@ def test_a_file_that_cannot_be_replaced_stays_as_it_is(tmp_path, monkeypatch):
         "[" * 100_000,
         '{"kind": "Diagnosis"}',
         '{"kind": "HealthState"}',
+        json.dumps({**EMPTY, "apiVersion": "efsdiag/v2"}),
         json.dumps({**EMPTY, "checkedAt": "yesterday"}),
         json.dumps({**EMPTY, "checkedAt": 7}),
         json.dumps({**EMPTY, "findings": [1]}),
@@ -178,3 +191,22 @@ def test_a_state_of_another_cluster_or_account_is_refused():
             refuse_other_cluster(state, other)
         other["environment"][name] = None
         refuse_other_cluster(state, other)
+
+
+@pytest.mark.parametrize("junk", [None, 7, "x", [7], {"x": 7}], ids=str)
+def test_whatever_stands_in_a_file_it_is_used_or_refused_and_nothing_breaks(tmp_path, junk):
+    file = tmp_path / "state"
+    _, state = run(None, story())
+    write_state(file, replace(state, findings=state.findings[:2]))
+    whole = json.loads(file.read_text())
+    for damaged in damages(whole, junk):
+        file.write_text(json.dumps(damaged))
+        try:
+            read = read_state(file)
+        except StateError:
+            continue
+        for document in (story(checkedAt=LATER), blind(), health(), timed_out()):
+            changes, after = run(read, document)
+            given = {"roles": (CAUSE, LATENT), "cluster": "lab", "now": datetime.now(UTC), "holds_for": timedelta(1)}
+            alerts(document, read, after, changes, **given)
+            assert json.loads(as_json(state_document(after)))["kind"] == "HealthState"

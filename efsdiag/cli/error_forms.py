@@ -20,7 +20,7 @@ def error_text(form: str, document: Mapping[str, Any]) -> str:
         from efsdiag.report.junit import junit_error
 
         now = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return junit_error(error["reference"], error["message"], now)
+        return junit_error(error["reference"], error["message"], error["hint"], now)
     if form == "prometheus":
         from efsdiag.report.prometheus import comment
 

@@ -36,10 +36,10 @@ def junit(document: Mapping[str, Any]) -> str:
     return _text(cases, document["checkedAt"], took_ms, _properties(document))
 
 
-def junit_error(reference: str, message: str, now: str) -> str:
+def junit_error(reference: str, message: str, hint: str, now: str) -> str:
     """The document of a run that came to no report: one case, in error. `now` is a time in UTC."""
     case = _case("check", reference)
-    _told(case, "error", reference, message)
+    _told(case, "error", reference, message, [hint] if hint else [])
     return _text([case], now, 0, {})
 
 
