@@ -20,6 +20,7 @@ COMMANDS = {
     "explain": "efsdiag.cli.explain:explain",
     "graph": "efsdiag.cli.graph:graph",
     "schema": "efsdiag.cli.schema:schema",
+    "permissions": "efsdiag.cli.permissions:permissions",
 }
 """Command → where it is. These modules import nothing but click themselves."""
 
