@@ -21,9 +21,13 @@ from kubeapi import KubeApi, Log
 from worlds.bundle import CLUSTER_SCOPED, NAMESPACED, encoded, files_of
 from worlds.world import World
 
+from efsdiag.cli import permitting
 from efsdiag.model import Answer, Query, Unreadable
 from efsdiag.operations import READS
-from efsdiag.rights.roles import FOR_EVERYBODY
+from efsdiag.remedy_rules import load_remedies
+from efsdiag.rights import needs
+from efsdiag.rights.roles import FOR_EVERYBODY, grants_of, policy_of, roles_of
+from efsdiag.rules import load_rulebook
 from efsdiag.semantics.iam import Context, evaluate, parse_policy
 from efsdiag.world.bundle import BundleSource
 from efsdiag.world.bundle_files import Memory
@@ -110,6 +114,17 @@ def guard(document: Mapping[str, Any]) -> Callable[[Asked], Trouble | None]:
         return None if all(decided[name] for name in wanted) else Trouble(DENIED[asked.service], 403)
 
     return decide
+
+
+@cache
+def rights_for(*remedies: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The roles and the policy of who may plan everything, and apply and undo these remedies alone."""
+    book, known = load_rulebook(), load_remedies()
+    needed = permitting.NEEDED["plan"][1](book)
+    needed.merge(needs.of_parts(permitting.JOBS))
+    needed.merge(needs.of_changes(book, [known[name] for name in remedies]))
+    grants = grants_of(needed)
+    return roles_of(grants.kubernetes, "efsdiag-test"), policy_of(grants.aws, "EfsdiagTest")
 
 
 class Served:

@@ -7,18 +7,23 @@ import json
 from collections.abc import Callable
 
 from worlds.base import healthy
-from worlds.fault import load
+from worlds.fault import BESIDE, load
 from worlds.world import Shape, Thing, World
 
 from efsdiag.model import Subject
 
-FAULTS = {fault.name: fault for fault in load()}
+FAULTS = {fault.name: fault for fault in (*load(), *BESIDE)}
+OPERATOR = "helm.operator-storageclass-missing:operator_does_not_find_the_class_default"
 MIXED = (
     "csi.node-daemonset-not-on-node:daemonset_does_not_tolerate_the_node-eks-v1.33.4-dynamic",
     "csi.controller-crash-metadata:controller_finds_no_metadata-dynamic",
     "ebs.multi-attach:ebs_volume_hangs_on_another_node",
-    "helm.operator-storageclass-missing:operator_does_not_find_the_class_default",
+    OPERATOR,
     "pod.quota-exceeded:quota_is_used_up",
+    "lb.no-controller:ingress_waits_in_silence-ingress",
+    "network.nacl:network_acl_denies_nfs",
+    "network.vpc-dns-support-disabled:vpc_answers_no_dns-eks-v1.33.4",
+    "iam.pod-identity-missing:no_agent_stands_on_the_controllers_node-dynamic-eks-v1.33.4",
 )
 
 
@@ -37,8 +42,8 @@ def owned_by(kind: str, group: str) -> World:
 
 
 def nothing_of(kind: str) -> World:
-    """A target of that kind that is not there."""
-    world = healthy()
+    """A target of that kind that is not there; others of it may be."""
+    world = FAULTS[OPERATOR].world() if kind == "prometheus" else healthy()
     world.asked = Subject(kind, world.namespace, "no-such-thing")
     return world
 

@@ -11,7 +11,6 @@ from typing import Any
 from .answers import forbidden
 from .resources import Resource
 
-
 _FOR_EVERYBODY = ("authentication.k8s.io", "authorization.k8s.io")
 """Groups that ClusterRole system:basic-user opens to everybody who is signed in."""
 
@@ -70,14 +69,12 @@ class Access:
         """`cluster_too`: who may not list in one namespace may not list in all of them at once, as RBAC has it."""
         self._refused.append(_Refused(verb, resource, namespace, cluster_too))
 
-    def allows(
-        self, verb: str, resource: Resource, subresource: str = "", namespace: str = "", name: str = ""
-    ) -> bool:
+    def allows(self, verb: str, resource: Resource, subresource: str = "", namespace: str = "", name: str = "") -> bool:
         tail = f"/{subresource}" if subresource else ""
         asked = (verb, resource.group, f"{resource.plural}{tail}", namespace, name)
-        if self._rules is not None and resource.group not in _FOR_EVERYBODY:
-            if not any(rule.covers(*asked) for rule in self._rules):
-                return False
+        open_to_all = self._rules is None or resource.group in _FOR_EVERYBODY
+        if not open_to_all and not any(rule.covers(*asked) for rule in self._rules or ()):
+            return False
         names = (f"{resource.plural}{tail}", f"{resource.qualified}{tail}")
         return not any(rule.covers(verb, names, namespace) for rule in self._refused)
 
