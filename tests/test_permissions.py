@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from permits import atoms, policy, printed, roles
 
 import efsdiag
 from efsdiag.cli import permitting
+from efsdiag.cli.permissions import FOR
 from efsdiag.operations import READS
 from efsdiag.rights.missing import missing_rights
 from efsdiag.rights.needs import JOB_LOGS, LOCK
@@ -28,7 +28,7 @@ PAGE = ROOT / "docs" / "rights.md"
 PRINTED = re.compile(
     r"(<!-- permissions: (?P<options>[\w -]+?) -->\n```yaml\n)(?P<shown>.*?)(```\n<!-- end of permissions -->)", re.S
 )
-WHICH = [*(("--for", name) for name in ("why", "plan", "apply", "probe")), ("--read",), ("--write",)]
+WHICH = [*(("--for", name) for name in FOR), ("--read",), ("--write",)]
 SOURCE = Path(efsdiag.__file__).parent
 
 
@@ -150,7 +150,7 @@ def test_nobody_needs_secrets_or_exec_or_a_wildcard() -> None:
 
 
 def test_to_look_no_verb_is_needed_but_get_and_list() -> None:
-    for name in ("why", "plan"):
+    for name in ("why", "check", "plan"):
         assert {verb for _, _, verb in atoms(roles("--for", name)[0])} == {"get", "list"}
     assert not FOR_EVERYBODY & set(policy("--read")["Statement"][0]["Action"])
 
@@ -277,6 +277,5 @@ def test_the_page_shows_what_the_command_prints(request: pytest.FixtureRequest) 
 
 
 def test_the_page_names_every_choice_of_for() -> None:
-    command = importlib.import_module("efsdiag.cli.permissions")
-    assert [name for name in command.FOR if f"`{name}`" not in PAGE.read_text(encoding="utf-8")] == []
-    assert set(command.FOR) | {"read", "write"} == set(permitting.NEEDED)
+    assert [name for name in FOR if f"`{name}`" not in PAGE.read_text(encoding="utf-8")] == []
+    assert set(FOR) | {"read", "write"} == set(permitting.NEEDED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-FOR = ("why", "plan", "apply", "probe")
+FOR = ("why", "check", "plan", "apply", "probe")
 
 
 @click.command(

@@ -10,6 +10,7 @@ from typing import Any
 from efsdiag.cli import job_ends
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import rulebook_of
+from efsdiag.health import scope, survey
 from efsdiag.remedy_rules import Remedy, load_remedies
 from efsdiag.report.rights import Asked, rights_json, rights_yaml
 from efsdiag.rights import needs
@@ -21,10 +22,8 @@ from efsdiag.subjects import choose
 from efsdiag.treat import planning
 from efsdiag.world.live import LiveSource
 
-LOOKING: dict[str, list[Any]] = {
-    "finds the target": [choose],
-    "finds the region": [LiveSource.find_region, LiveSource.account],
-}
+REGION: dict[str, list[Any]] = {"finds the region and the account": [LiveSource.find_region, LiveSource.account]}
+LOOKING: dict[str, list[Any]] = {"finds the target": [choose], **REGION}
 PLACE: dict[str, list[Any]] = {"knows the cluster again": [planning.place_of]}
 JOBS: dict[str, list[Any]] = {"waits for Jobs": [job_ends]}
 
@@ -45,6 +44,12 @@ def rights_text(which: str, missing: str | None, rules: str | None, form: str, *
 
 def _why(book: Rulebook) -> Needs:
     found = needs.of_parts(LOOKING)
+    found.merge(needs.of_checks(book))
+    return found
+
+
+def _check(book: Rulebook) -> Needs:
+    found = needs.of_parts({"finds what has storage": [survey, scope], **REGION})
     found.merge(needs.of_checks(book))
     return found
 
@@ -73,7 +78,9 @@ def _mended(book: Rulebook, found: Needs, remedies: list[Remedy]) -> Needs:
 
 
 def _read(book: Rulebook) -> Needs:
-    return _plan(book)
+    found = _plan(book)
+    found.merge(_check(book))
+    return found
 
 
 def _write(book: Rulebook) -> Needs:
@@ -82,6 +89,7 @@ def _write(book: Rulebook) -> Needs:
 
 NEEDED: dict[str, tuple[str, Callable[[Rulebook], Needs]]] = {
     "why": ("What efsdiag why reads", _why),
+    "check": ("What efsdiag check reads", _check),
     "plan": ("What efsdiag plan reads", _plan),
     "probe": ("What efsdiag why --probe reads and writes", _probe),
     "apply": ("What efsdiag apply, undo and why --fix read and write", _apply),

@@ -62,7 +62,7 @@ def of_checks(book: Rulebook) -> Needs:
     """What the checks read, by way of the evidence that they ask for."""
     needs = Needs()
     for check in book.checks.values():
-        reads = _evidence_reads(book, check.judge)
+        reads = _evidence_reads(book, check.judge) | _closure(book, [check.shown_by])
         needs.ask(reads, Reasons(checks={check.id: len(reads)}))
     # What was said about the pod is heard after all checks, whether or not one of them asks for it.
     needs.ask(_closure(book, ["heard"]), for_(HEARS))
