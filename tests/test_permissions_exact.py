@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from lab import Lab, lab_of
 from permits import Served, atoms, guard, less, policy, rights_for, roles, served, without
-from remedylab import lab_of_world
+from remedylab import RemedyLab, lab_of_world
 from rightscases import CASES, FAULTS
 from test_remedies_lab import ROUNDS
+from worlds.base import healthy
 from worlds.ids import NOW
 from worlds.look import rulebook
 
@@ -21,6 +22,7 @@ from efsdiag.investigate import Investigation, investigate
 from efsdiag.model import State
 from efsdiag.report.data import Environment, Surroundings, Usage, report_of
 from efsdiag.rights.missing import missing_rights
+from efsdiag.rights.roles import Grants
 from efsdiag.subjects import SubjectError
 
 WHY = ("--for", "why")
@@ -126,6 +128,39 @@ def test_moto_and_the_api_server_refuse_nothing_that_the_printed_rights_allow(la
 def test_a_refusal_in_the_words_of_aws_is_named_with_its_action(lab: Lab, action: str) -> None:
     grants, _ = missing_rights(report(lab, ROLE, less(POLICY, action)))
     assert set(grants.aws) == {action}
+
+
+# --- everything at once -------------------------------------------------------------------------------------------
+
+(CHECK,) = roles("--for", "check")
+LISTED = [atom for atom in atoms(CHECK) if atom[2] == "list" and atom[1] in ("pods", "persistentvolumeclaims", "jobs")]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemedyLab]:
+    """A healthy world of which everything can be read."""
+    with lab_of_world(healthy(), tmp_path_factory.mktemp("whole")) as made:
+        yield made
+
+
+def checked(whole: RemedyLab, own_role: dict[str, Any]) -> Grants:
+    """What `check -A` was refused, for a caller with this role and the policy of check."""
+    whole.rights = [own_role], policy("--for", "check")
+    whole.kube.requests.clear()
+    whole.run("check", "-A", "-o", "json")
+    return missing_rights(json.loads(whole.printed))[0]
+
+
+def test_a_check_of_everything_is_refused_nothing(whole: RemedyLab) -> None:
+    grants = checked(whole, CHECK)
+    assert (set(grants.kubernetes), set(grants.aws)) == (set(), set())
+    assert [r.path for r in whole.kube.requests if r.status == 403] == []
+
+
+@pytest.mark.parametrize("atom", LISTED, ids="-".join)
+def test_without_one_right_to_list_a_check_of_everything_names_it(whole: RemedyLab, atom: tuple[str, str, str]) -> None:
+    grants = checked(whole, without(CHECK, atom))
+    assert atom in {(r.group, r.resource, r.verb) for r in grants.kubernetes}
 
 
 # --- to write -----------------------------------------------------------------------------------------------------
