@@ -66,7 +66,7 @@ def _with_unread(verdict: Verdict, arguments: Mapping[str, Any]) -> Verdict:
     if verdict.state is not State.FAIL or verdict.unread or all(f.sure for f in verdict.findings):
         return verdict
     gap = next((value for value in arguments.values() if isinstance(value, Unread)), None)
-    return replace(verdict, unread=gap.why, grant=gap.grant) if gap else verdict
+    return replace(verdict, unread=gap.why, grant=gap.grant) if gap is not None else verdict
 
 
 def _by_messages(check: Check, verdict: Verdict, heard: Any) -> Verdict:

@@ -103,7 +103,7 @@ def test_without_one_action_of_the_policy_a_report_names_it(cases: dict[str, Ser
 # --- the same over HTTP to both -----------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["profile-not-associated", "story-parent-dir"])
+@pytest.fixture(scope="module", params=["nfs-port-closed"])
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with lab_of(request.param, tmp_path_factory.mktemp(request.param)) as made:
         yield made
