@@ -31,6 +31,7 @@ from efsdiag.rules import load_rulebook
 from efsdiag.semantics.iam import Context, evaluate, parse_policy
 from efsdiag.world.bundle import BundleSource
 from efsdiag.world.bundle_files import Memory
+from efsdiag.world.bundle_layout import RESOURCES
 from efsdiag.world.kube import KubeSource
 
 DENIED = {
@@ -135,6 +136,7 @@ class Served:
         self._source = KubeSource(str(kube.kubeconfig(folder)))
         self._account = BundleSource.of(Memory(encoded(files_of(world))))
         self._policy: Mapping[str, Any] = {}
+        self.asked: set[str] = set()
 
     def let(self, own_roles: list[dict[str, Any]], own_policy: Mapping[str, Any]) -> Served:
         """The same world for a caller with these rights."""
@@ -143,6 +145,7 @@ class Served:
         return self
 
     def __call__(self, query: Query) -> Answer:
+        self.asked.add(query.operation)
         if query.operation.startswith("kube:"):
             return self._source(query)
         action = READS[query.operation].permission
@@ -159,7 +162,11 @@ def allows_cached(document: str, action: str) -> bool:
 @contextmanager
 def served(world: World, folder: Path) -> Iterator[Served]:
     """The world on an HTTP API server of its own."""
-    things = [t for resource in (*CLUSTER_SCOPED, *NAMESPACED) for t in world.all(resource)]
+    things = [
+        {"apiVersion": READS[f"kube:list {resource}"].group, "kind": RESOURCES[resource][1], **thing}
+        for resource in (*CLUSTER_SCOPED, *NAMESPACED)
+        for thing in world.all(resource)
+    ]
     logs = [Log(*key[:3], text, key[3]) for key, text in world.logs.items()]
     with KubeApi(things, logs, world.shape.kubernetes) as kube:
         yield Served(world, kube, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ WHICH = [*(("--for", name) for name in FOR), ("--read",), ("--write",)]
 SOURCE = Path(efsdiag.__file__).parent
 
 
+@cache
 def needed(which: str) -> set[str]:
     return set(permitting.NEEDED[which][1](load_rulebook()))
 
