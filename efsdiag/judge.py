@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from efsdiag.checks.messages import finding_of
 from efsdiag.gather import MISTAKES, Gather, applied
-from efsdiag.model import Check, Evidence, Missing, State, Verdict, failed_all, passed, unknown, waiting
+from efsdiag.model import Check, Evidence, Missing, State, Unread, Verdict, failed_all, passed, unknown, waiting
 from efsdiag.rules import Rulebook
 
 
@@ -57,14 +58,23 @@ def _judged(check: Check, gather: Gather, arguments: Mapping[str, Any]) -> Verdi
         )
     if not isinstance(got, Verdict):
         raise TypeError(f"{check.id} returned {got!r}, not a verdict")
-    return got
+    return _with_unread(got, arguments)
+
+
+def _with_unread(verdict: Verdict, arguments: Mapping[str, Any]) -> Verdict:
+    """The verdict; where it fails without certainty, with what could not be read and might have made it certain."""
+    if verdict.state is not State.FAIL or verdict.unread or all(f.sure for f in verdict.findings):
+        return verdict
+    gap = next((value for value in arguments.values() if isinstance(value, Unread)), None)
+    return replace(verdict, unread=gap.why, grant=gap.grant) if gap is not None else verdict
 
 
 def _by_messages(check: Check, verdict: Verdict, heard: Any) -> Verdict:
     said = {s.mode: s for s in heard.of(*check.modes) if s.specific}
     if not said:
         return verdict
-    return failed_all([finding_of(s, sure=False) for s in said.values()])
+    found = failed_all([finding_of(s, sure=False) for s in said.values()])
+    return replace(found, unread=verdict.says, grant=verdict.grant)
 
 
 def _by_neighbours(check: Check, verdict: Verdict, gather: Gather) -> Verdict:

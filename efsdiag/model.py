@@ -113,6 +113,8 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     grant: str = ""
     proof: tuple[str, ...] = ()
+    unread: str = ""
+    """Why something could not be read, where the claim fails by what else is known; `grant` is what to allow."""
 
 
 def passed(says: str, *proof: str) -> Verdict:

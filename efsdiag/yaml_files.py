@@ -109,3 +109,11 @@ _Dumper.add_representer(str, _text)
 def to_yaml(value: Any) -> str:
     """Plain data as YAML, in the order that it has."""
     return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120))
+
+
+def from_yaml(text: str) -> Any:
+    """The value of one YAML document. Errors: ValueError."""
+    try:
+        return yaml.load(text, Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error

@@ -73,6 +73,8 @@ class Asked:
     text: str
     """Path, query and body, decoded."""
     dry_run: bool
+    service: str = ""
+    """The service that the request was signed for, as IAM calls it: "elasticfilesystem", "ec2"."""
 
     @property
     def mutates(self) -> bool:
@@ -161,7 +163,10 @@ def asked_of(environ: dict[str, Any], body: bytes) -> Asked:
     named = [name for m, pattern, name in _paths() if m == method and pattern.fullmatch(path)]
     operation = form["Action"][0] if "Action" in form else next(iter(named), f"{method} {path}")
     text = unquote_plus(f"{path}?{environ.get('QUERY_STRING', '')} {body.decode('utf-8', 'replace')}")
-    return Asked(operation, environ.get("HTTP_USER_AGENT", ""), text, form.get("DryRun") == ["true"])
+    # Credential=<key>/<date>/<region>/<service>/aws4_request
+    scope = re.search(r"Credential=[^,/]+/\d+/[^/]+/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
+    dry, service = form.get("DryRun") == ["true"], scope[1] if scope else ""
+    return Asked(operation, environ.get("HTTP_USER_AGENT", ""), text, dry, service)
 
 
 @dataclass

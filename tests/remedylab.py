@@ -22,6 +22,7 @@ import consents
 from awsworld import AwsWorld, build
 from kubeapi import KubeApi
 from lab import renamed
+from permits import guard
 from worlds.base import healthy
 from worlds.bundle import write
 from worlds.world import Thing, World
@@ -58,6 +59,8 @@ class RemedyLab:
     printed: str = ""
     number: int = 0
     heals: bool = True
+    rights: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
+    """The roles and the policy that whoever runs efsdiag has; None for all rights."""
     example: World = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +73,10 @@ class RemedyLab:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
         kept = {"EFSDIAG_JOURNAL": str(self.folder / "journal"), "EFSDIAG_NO_COLOR": "1"}
         out = io.StringIO()
+        if self.rights:
+            self.kube.grant_only(*self.rights[0])
         with (
+            patch.object(self.aws, "meddle", guard(self.rights[1]) if self.rights else self.aws.meddle),
             patch.dict(os.environ, {**clean, **self.aws.environment, **kept}, clear=True),
             patch.object(LiveSource, "_ask", self._asked()),
             contextlib.redirect_stdout(out),

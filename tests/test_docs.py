@@ -8,13 +8,10 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import ROOT, run_efsdiag
 
 from efsdiag.cli.group import COMMANDS
-from efsdiag.operations import READS
 from efsdiag.report.data import EXIT_CODES
-from efsdiag.writes import WRITES
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = ROOT / "README.md"
@@ -26,10 +23,6 @@ REPORT = re.compile(
 def anchor_of(heading: str) -> str:
     """The anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -123,39 +116,6 @@ def test_the_readme_names_every_key_of_the_json_report():
     _, _, section = README.read_text(encoding="utf-8").partition("### JSON")
     keys = set(json.loads(printed)) - {"apiVersion", "kind", "now", "changed", "symptoms", "deepest"}
     assert sorted(key for key in keys if not re.search(rf"`{key}(\[\])?`", section)) == []
-
-
-def granted_by(role):
-    return {
-        (group, f"{verb} {resource}")
-        for rule in yaml.safe_load(role)["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-
-
-def test_the_cluster_role_has_every_read_of_kubernetes_and_no_other_right():
-    text, _ = blocks(ROOT / "docs" / "rights.md", "yaml")
-    kube = [read for read in READS.values() if read.operation.startswith("kube:")]
-    assert granted_by(text) == {(read.group.rpartition("/")[0], read.permission) for read in kube}
-
-
-def test_the_rights_to_write_are_those_of_the_list_of_writes():
-    _, role = blocks(ROOT / "docs" / "rights.md", "yaml")
-    _, policy = blocks(ROOT / "docs" / "rights.md", "json")
-    kube = [write for write in WRITES.values() if write.operation.startswith("kube:")]
-    aws = {p for write in WRITES.values() if write not in kube for p in write.permissions}
-    assert granted_by(role) == {(write.group.rpartition("/")[0], p) for write in kube for p in write.permissions}
-    (statement,) = json.loads(policy)["Statement"]
-    assert statement["Action"] == sorted(aws)
-
-
-def test_the_policy_has_every_read_of_aws_and_no_other_right():
-    text, _ = blocks(ROOT / "docs" / "rights.md", "json")
-    (statement,) = json.loads(text)["Statement"]
-    aws = [read for read in READS.values() if not read.operation.startswith(("kube:", "volume:"))]
-    assert statement["Action"] == sorted({read.permission for read in aws})
 
 
 def test_the_decision_about_symptoms_names_the_rules_that_may_report_one(rulebook):

@@ -84,6 +84,7 @@ MAY_IMPORT = {
     "jobs": {"changes", "model", "operations", "semantics", "writes"},
     "remedies": {"changes", "evidence", "jobs", "model", "operations", "patches", "remedies", "semantics", "writes"},
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
+    "rights": {"gather", "operations", "remedy_rules", "rights", "rules", "world", "writes"},
     "treat": {"changes", "gather", "model", "operations", "remedy_rules", "treat", "writes"},
     "world": {"changes", "model", "operations", "world", "writes", "yaml_files"},
 }

@@ -157,3 +157,25 @@ def test_a_message_never_overrides_what_the_objects_say(function: Callable[..., 
 def test_states_are_counted_and_a_state_that_none_has_is_nought() -> None:
     counts = states_of({"a": passed("p"), "b": passed("p"), "c": unknown("u")})
     assert counts == {"pass": 2, "fail": 0, "unknown": 1, "waiting": 0, "skip": 0}
+
+
+def test_a_likely_failure_names_what_could_not_be_read() -> None:
+    def claim(refused: Any = UNREAD) -> Verdict:
+        return failed("a.b", "it seems so", POD, sure=False)
+
+    verdict = judge(check("c", claim, "a.b"), gather())
+    assert (verdict.state, verdict.unread, verdict.grant) == (State.FAIL, "AWS refuses it", "allow ec2:DescribeVpcs")
+
+
+def test_a_certain_failure_lacks_nothing() -> None:
+    def claim(refused: Any = UNREAD) -> Verdict:
+        return failed("a.b", "it is so", POD)
+
+    verdict = judge(check("c", claim, "a.b"), gather())
+    assert (verdict.unread, verdict.grant) == ("", "")
+
+
+def test_where_a_message_stands_in_what_could_not_be_read_is_kept() -> None:
+    book = Rulebook({"c": check("c", lambda refused: called(), "a.b")}, {}, EVIDENCE)
+    verdict = judge_all(book, gather(heard("a.b")))["c"]
+    assert (verdict.state, verdict.unread, verdict.grant) == (State.FAIL, "AWS refuses it", "allow ec2:DescribeVpcs")

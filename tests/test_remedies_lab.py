@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from permits import rights_for
 from remedylab import RemedyLab, lab_of_world
 from worlds.base import healthy
 from worlds.fault import load
@@ -220,13 +221,16 @@ def test_every_remedy_has_a_round_or_a_reason() -> None:
 
 @pytest.mark.parametrize("remedy", ROUNDS)
 def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: Path) -> None:
+    """With no other rights than `efsdiag permissions` derives: to plan, and then for the plan's remedies to write."""
     told = ROUNDS[remedy]
     with lab_of_world(told.world(), tmp_path) as lab:
+        lab.rights = rights_for()
         before = lab.declared()
         plan = lab.plan("--remedy", remedy, *(("--also", told.mode) if told.also else ()))
         chosen = [o for o in plan["chosen"] if o["remedy"] == remedy]
         assert [o["mode"] for o in chosen] == [told.mode], lab.printed
         assert lab.declared() == before
+        lab.rights = rights_for(*(o["remedy"] for o in plan["chosen"]))
         assert lab.apply(plan["digest"]) == 0, lab.printed
         assert f"worked: {chosen[0]['check']}" in lab.printed
         assert_rehearsed(lab)

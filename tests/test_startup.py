@@ -25,7 +25,15 @@ def loaded_by(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["why", "--help"], ["explain", "--help"], ["graph", "--help"], ["no-such-command"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["why", "--help"],
+        ["explain", "--help"],
+        ["graph", "--help"],
+        ["man"],
+        ["no-such-command"],
+    ],
     ids=" ".join,
 )
 def test_help_and_version_import_nothing_heavy(arguments):

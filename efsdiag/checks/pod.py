@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
@@ -51,7 +52,8 @@ def pod_exists(
     deaf = heard.unread.get("owner-event") if heard else None
     why = f"its events could not be read: {deaf.why}" if deaf is not None else "no event says why"
     # Without the event that names the refusal, it may as well be a workload that was made a moment ago.
-    return failed("pod.not-created", f"{name} has no pod, and {why}", ref_of(workload), sure=False)
+    found = failed("pod.not-created", f"{name} has no pod, and {why}", ref_of(workload), sure=False)
+    return replace(found, unread=deaf.why, grant=deaf.grant) if deaf is not None else found
 
 
 def _wants_no_pod(workload: dict[str, Any]) -> str:

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from efsdiag.cli.completing import files
 from efsdiag.cli.options import account_options, cluster_options, look_options, seconds, write_options
 
 
 @click.command(epilog="Example: efsdiag apply plan.json --approve 3f9c…")
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=files)
 @click.option("--approve", metavar="DIGEST", default="", help="The digest of the plan that you agree to, in full.")
 @click.option("--settle", callback=seconds, metavar="TIME", help="Wait at most so long for a check to pass.")
 @write_options

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from efsdiag.cli.completing import modes
+
 
 @click.command(epilog="Example: efsdiag explain permission.parent-not-searchable")
-@click.argument("mode", required=False)
+@click.argument("mode", required=False, shell_complete=modes)
 @click.option("--list", "listed", is_flag=True, help="All failure modes, one on a line.")
 def explain(mode: str | None, listed: bool) -> int:
     """Say what a failure MODE is, how to see it by hand, what it is confused with, and how to mend it."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from efsdiag.cli.completing import checks
+
 
 @click.command(epilog="Example: efsdiag graph --format dot volume-mounted | dot -Tsvg > graph.svg")
-@click.argument("check", required=False)
+@click.argument("check", required=False, shell_complete=checks)
 @click.option(
     "--format",
     "form",

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from efsdiag.cli.versions import ARGUMENTS, show_version
+
 COMMANDS = {
     "why": "efsdiag.cli.why:why",
     "check": "efsdiag.cli.check:check",
@@ -20,12 +22,19 @@ COMMANDS = {
     "explain": "efsdiag.cli.explain:explain",
     "graph": "efsdiag.cli.graph:graph",
     "schema": "efsdiag.cli.schema:schema",
+    "permissions": "efsdiag.cli.permissions:permissions",
+    "completion": "efsdiag.cli.completion:completion",
+    "man": "efsdiag.cli.man:man",
 }
 """Command → where it is. These modules import nothing but click themselves."""
 
 
 class LazyGroup(click.Group):
     """A group whose commands are imported one by one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -53,9 +62,19 @@ class LazyGroup(click.Group):
     epilog="Exit codes: 0 healthy, 1 a cause was found, 2 usage, 3 inconclusive, 4 cannot reach or sign in, "
     "5 a remedy failed or did not help, 6 consent missing or plan stale, 70 a fault of efsdiag.",
 )
-@click.version_option(package_name="efsdiag", prog_name="efsdiag")
-def program() -> None:
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version and exit; with -o json also those of what efsdiag is built upon.",
+)
+@click.option("-o", "--output", "form", type=click.Choice(["json", "yaml"]), help="With --version: format.")
+def program(form: str | None) -> None:
     """Finds why a pod whose data is on Amazon EFS does not run: proven root causes, not a list of symptoms.
 
     It only reads, but for `apply`, `undo`, --fix and --probe: they write what was agreed to, and nothing else.
     """
+    if form:
+        raise click.UsageError("-o stands behind the command, as in efsdiag why TARGET -o json")

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from efsdiag.cli.completing import modes
+from efsdiag.cli.completing import remedies as complete_remedies
 from efsdiag.cli.output import FORMATS
 
 PROBE_OPTIONS = ("probe", "probe_timeout", "approve")
@@ -62,8 +64,21 @@ def plan_options(command: _COMMAND) -> _COMMAND:
     for option in (
         click.option("--probe-image", default="", metavar="IMAGE", help="Image of Jobs: one with sh and stat."),
         click.option("--likely", is_flag=True, help="Mend causes that are likely only, too."),
-        click.option("--also", multiple=True, metavar="MODE", help="Mend this too: wrong, but not the cause."),
-        click.option("--remedy", "remedies", multiple=True, metavar="NAME", help="Take this remedy, not the first."),
+        click.option(
+            "--also",
+            multiple=True,
+            metavar="MODE",
+            shell_complete=modes,
+            help="Mend this too: wrong, but not the cause.",
+        ),
+        click.option(
+            "--remedy",
+            "remedies",
+            multiple=True,
+            metavar="NAME",
+            shell_complete=complete_remedies,
+            help="Take this remedy, not the first.",
+        ),
     ):
         command = option(command)
     return command

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from efsdiag.cli.completing import files, targets
 from efsdiag.cli.options import (
     account_options,
     cluster_options,
@@ -22,10 +23,12 @@ EMITS = ("text", "json", "commands", "yaml", "terraform")
     epilog="Examples: efsdiag plan pod/prometheus-server-0 -n monitoring -o plan.json; "
     "efsdiag apply plan.json --approve DIGEST"
 )
-@click.argument("target", nargs=-1, required=True, metavar="TYPE/NAME | TYPE NAME | POD")
+@click.argument("target", nargs=-1, required=True, metavar="TYPE/NAME | TYPE NAME | POD", shell_complete=targets)
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace; else the context's, and default in a bundle.")
-@click.option("--bundle", metavar="PATH", help="Plan from a recorded bundle: for review.")
-@click.option("--rules", metavar="DIR", help="Your own rules and functions beside those of efsdiag.")
+@click.option("--bundle", metavar="PATH", shell_complete=files, help="Plan from a recorded bundle: for review.")
+@click.option(
+    "--rules", metavar="DIR", shell_complete=files, help="Your own rules and functions beside those of efsdiag."
+)
 @click.option("-o", "--output", "file", metavar="FILE", help="Write the plan to FILE, for `efsdiag apply`.")
 @click.option("--emit", type=click.Choice(EMITS), default="text", show_default=True, help="What is printed.")
 @plan_options

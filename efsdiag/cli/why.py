@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from efsdiag.cli.completing import files, targets
 from efsdiag.cli.options import (
     PROBE_OPTIONS,
     WRITE_OPTIONS,
@@ -36,11 +37,17 @@ WRITING = ("probe_image", "probe_timeout", "approve", *WRITE_OPTIONS)
 @click.command(
     epilog="Examples: efsdiag why pod/prometheus-server-0 -n monitoring; efsdiag why pvc data --bundle b.tgz"
 )
-@click.argument("target", nargs=-1, required=True, metavar="TYPE/NAME | TYPE NAME | POD")
+@click.argument("target", nargs=-1, required=True, metavar="TYPE/NAME | TYPE NAME | POD", shell_complete=targets)
 @click.option("-n", "--namespace", metavar="NAME", help="Namespace; else the context's, and default in a bundle.")
-@click.option("--bundle", metavar="PATH", help="Look at a recorded bundle: a folder or a .tar.gz.")
-@click.option("--record", metavar="PATH", help="Keep what is read as a bundle: a folder, or a .tar.gz.")
-@click.option("--rules", metavar="DIR", help="Your own rules and functions beside those of efsdiag.")
+@click.option(
+    "--bundle", metavar="PATH", shell_complete=files, help="Look at a recorded bundle: a folder or a .tar.gz."
+)
+@click.option(
+    "--record", metavar="PATH", shell_complete=files, help="Keep what is read as a bundle: a folder, or a .tar.gz."
+)
+@click.option(
+    "--rules", metavar="DIR", shell_complete=files, help="Your own rules and functions beside those of efsdiag."
+)
 @click.option("--fix", is_flag=True, help="Propose what mends it, and carry it out after a typed yes.")
 @click.option("--settle", callback=seconds, metavar="TIME", help="With --fix, wait at most so long for a check.")
 @plan_options

@@ -106,12 +106,12 @@ def suspects_of(found: Diagnosis) -> list[dict[str, Any]]:
 
 
 def not_checked(found: Diagnosis) -> list[dict[str, Any]]:
-    """What else could not be looked at."""
-    suspects = {s.check for s in found.suspects}
+    """What else could not be looked at, and what would have made a likely cause certain."""
+    suspects, likely = {s.check for s in found.suspects}, {c.check for c in found.causes if not c.confirmed}
     return [
-        {"check": id_, "reason": verdict.says, "grant": verdict.grant}
+        {"check": id_, "reason": verdict.unread or verdict.says, "grant": verdict.grant}
         for id_, verdict in sorted(found.verdicts.items())
-        if verdict.state is State.UNKNOWN and id_ not in suspects
+        if (verdict.unread and id_ in likely) or (verdict.state is State.UNKNOWN and id_ not in suspects)
     ]
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .answers import forbidden
 from .resources import Resource
+
+_FOR_EVERYBODY = ("authentication.k8s.io", "authorization.k8s.io")
+"""Groups that ClusterRole system:basic-user opens to everybody who is signed in."""
 
 
 @dataclass(frozen=True)
@@ -26,24 +30,57 @@ class _Refused:
         return self.namespace in (None, namespace) or (self.cluster_too and not namespace)
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """One rule of a role, as RBAC reads it; `namespace` is that of a Role, "" for a ClusterRole."""
+
+    groups: frozenset[str]
+    resources: frozenset[str]
+    verbs: frozenset[str]
+    names: frozenset[str]
+    namespace: str
+
+    def covers(self, verb: str, group: str, resource: str, namespace: str, name: str) -> bool:
+        wanted = ((verb, self.verbs), (group, self.groups), (resource, self.resources))
+        if not all("*" in known or asked in known for asked, known in wanted):
+            return False
+        return (not self.names or name in self.names) and self.namespace in ("", namespace)
+
+
 class Access:
-    """What is forbidden; everything else is allowed."""
+    """What is forbidden; everything else is allowed. With roles, only what they allow and nobody forbids."""
 
     def __init__(self) -> None:
         self._refused: list[_Refused] = []
+        self._rules: list[_Rule] | None = None
+
+    def grant_only(self, roles: Iterable[Mapping[str, Any]]) -> None:
+        """The caller has these roles (ClusterRole and Role as manifests), and no other right."""
+        self._rules = [
+            _Rule(
+                *(frozenset(rule.get(key) or ()) for key in ("apiGroups", "resources", "verbs", "resourceNames")),
+                role["metadata"].get("namespace", ""),
+            )
+            for role in roles
+            for rule in role["rules"] or ()
+        ]
 
     def forbid(self, verb: str, resource: str, namespace: str | None = None, cluster_too: bool = True) -> None:
         """`cluster_too`: who may not list in one namespace may not list in all of them at once, as RBAC has it."""
         self._refused.append(_Refused(verb, resource, namespace, cluster_too))
 
-    def allows(self, verb: str, resource: Resource, subresource: str = "", namespace: str = "") -> bool:
+    def allows(self, verb: str, resource: Resource, subresource: str = "", namespace: str = "", name: str = "") -> bool:
         tail = f"/{subresource}" if subresource else ""
+        asked = (verb, resource.group, f"{resource.plural}{tail}", namespace, name)
+        open_to_all = self._rules is None or resource.group in _FOR_EVERYBODY
+        if not open_to_all and not any(rule.covers(*asked) for rule in self._rules or ()):
+            return False
         names = (f"{resource.plural}{tail}", f"{resource.qualified}{tail}")
         return not any(rule.covers(verb, names, namespace) for rule in self._refused)
 
     def check(self, user: str, verb: str, resource: Resource, subresource: str, namespace: str, name: str) -> None:
         """Refuses with 403 what is forbidden."""
-        if not self.allows(verb, resource, subresource, namespace):
+        if not self.allows(verb, resource, subresource, namespace, name):
             raise forbidden(resource, subresource, user, verb, namespace, name)
 
 

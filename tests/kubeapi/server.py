@@ -149,6 +149,13 @@ class KubeApi:
         """
         self._service.access.forbid(verb, resource, namespace)
 
+    def grant_only(self, *roles: Mapping[str, Any]) -> None:
+        """The caller gets these roles, ClusterRoles and Roles as manifests, and 403 for everything else, as with RBAC.
+
+        It may look at discovery, /version and its own rights all the same, as everybody may who is signed in.
+        """
+        self._service.access.grant_only(roles)
+
     def fail(
         self,
         match: str,
