@@ -134,9 +134,11 @@ class HealthPage(Since):
         for at, entry in enumerate(self.report["latent"]):
             groups.setdefault(at if self.verbose else entry["id"], []).append(entry)
         items = []
-        for entry in self.report["latent"]:
-            mark = "· risk " if entry["kind"] == "risk" else "‼ wrong"
-            items.append(self._entry(mark, f"{entry['id']} ({how_many(entry)}): {entry['summary']}"))
+        for first, *others in groups.values():
+            mark = "· risk " if first["kind"] == "risk" else "‼ wrong"
+            more = f", and on {len(others)} more objects" if len(others) > 1 else ", and on another object"
+            of = f"{how_many(first)}{more if others else ''}"
+            items.append(self._entry(mark, f"{first['id']} ({of}): {first['summary']}"))
         healthy = self.report["status"] == "healthy"
         return Section(line("WRONG, BUT NOT IN THE WAY" if healthy else "WRONG, BUT NOT THE CAUSE", "title"), items)
 
