@@ -17,7 +17,7 @@ import click
 import kubernetes.client as models
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import FIXTURES, ROOT, run_efsdiag
 from kubeapi import KubeApi
 from permits import printed
 from test_kubeapi_kubectl import KUBECTL, Kubectl
@@ -88,11 +88,15 @@ def test_a_misspelt_field_would_be_found() -> None:
     assert list(strangers(spelt, "V1Pod", "Pod")) == ["Pod.spec.containers[0].securityContexts"]
 
 
-def test_the_role_is_the_one_that_the_command_prints() -> None:
+ROLE = re.compile(r"(?<=^---\n)# What efsdiag check reads, in Kubernetes\.\n.*?(?=^---\n)", re.MULTILINE | re.DOTALL)
+
+
+def test_the_role_is_the_one_that_the_command_prints(request: pytest.FixtureRequest) -> None:
     role = printed("--for", "check", "--kubernetes").partition("# It is given")[0]
-    assert role in MANIFESTS.read_text(encoding="utf-8"), (
-        "put in what efsdiag permissions --for check --kubernetes prints"
-    )
+    if request.config.getoption("--rewrite-golden"):
+        MANIFESTS.write_text(ROLE.sub(lambda _: role, MANIFESTS.read_text(encoding="utf-8")), encoding="utf-8")
+    (shown,) = ROLE.findall(MANIFESTS.read_text(encoding="utf-8"))
+    assert shown == role, "run pytest --rewrite-golden"
     binding = manifests()["ClusterRoleBinding"]
     assert binding["roleRef"]["name"] == yaml.safe_load(role)["metadata"]["name"]
     account = manifests()["ServiceAccount"]["metadata"]
@@ -132,6 +136,14 @@ def test_a_run_is_over_before_the_next_one_begins() -> None:
 def test_the_job_asks_for_everything_and_fails_only_where_it_could_not_look() -> None:
     given = parsed(container()["args"])
     assert (given["all_namespaces"], given["exit_zero"], given["bundle"]) == (True, True, None)
+
+
+def test_what_stands_as_a_comment_beside_the_arguments_are_arguments_too() -> None:
+    more = re.findall(r"^ +# - (--.*)$", MANIFESTS.read_text(encoding="utf-8"), re.MULTILINE)
+    given = parsed([*container()["args"], *more])
+    assert given["alertmanager"].startswith("http://")
+    # An alert lasts until the next run but one.
+    assert given["alert_ttl"] > 2 * 15 * 60
 
 
 def test_the_home_of_the_image_can_be_written_and_nothing_else() -> None:
@@ -255,6 +267,16 @@ SILENT = {
         "description": "Run efsdiag check -A by hand; its exit code and the end of its output say what is wrong.",
     },
 }
+
+
+def test_the_rules_ask_for_metrics_that_a_check_writes() -> None:
+    _, text, _ = run_efsdiag(["check", "--bundle", str(FIXTURES / "nfs-port-closed"), "-o", "prometheus"])
+    written = dict(re.findall(r"^(efsdiag_\w+)(?:\{(.*)\})? ", text, re.MULTILINE))
+    rules = (DEPLOY / "alerts.yaml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\b(efsdiag_\w+)", "".join(re.findall(r"expr:(?:.|\n)*?(?=\n +for:)", rules))))
+    assert len(asked) == 2
+    assert asked <= set(written)
+    assert 'mode="' in written["efsdiag_root_causes"]
 
 
 class TestWithPromtool:

@@ -133,7 +133,8 @@ def test_a_name_that_is_no_name_of_kubernetes_is_not_handed_to_the_shell(tmp_pat
 def test_checks_and_remedies_and_formats_are_offered(rulebook) -> None:
     assert offered("graph", "nfs-port") == [id_ for id_ in sorted(rulebook.checks) if id_.startswith("nfs-port")]
     assert offered("plan", "x", "--remedy", "label-") == ["label-volume"]
-    assert offered("why", "x", "-o", "") == ["terminal", "json", "yaml"]
+    assert offered("why", "x", "-o", "j") == ["json"]
+    assert offered("schema", "Diag") == ["Diagnosis"]
     assert offered("permissions", "--for", "w") == ["why"]
     assert offered("completion", "") == list(SHELLS)
 

@@ -46,6 +46,13 @@ def remedies(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _starting(incomplete, load_remedies())
 
 
+def document_kinds(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The kinds of documents that have a schema."""
+    from efsdiag.schemas import kinds
+
+    return _starting(incomplete, kinds())
+
+
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
     """Files and folders, as the shell itself finds them."""
     from click.shell_completion import CompletionItem

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from efsdiag.cli.completing import document_kinds
+
 
 @click.command(epilog="Example: efsdiag schema Diagnosis > diagnosis.schema.json")
-@click.argument("kind", required=False)
+@click.argument("kind", required=False, shell_complete=document_kinds)
 def schema(kind: str | None) -> int:
     """Print the JSON Schema (2020-12) of the documents of one KIND; without KIND, list all kinds."""
     from efsdiag.cli import output

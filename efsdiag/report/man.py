@@ -75,6 +75,8 @@ def _tagged(entries: Sequence[tuple[str, str]]) -> list[str]:
 def _text(text: str) -> str:
     """The text as roff shows it: backslashes and hyphens as they are, and no line taken for a request."""
     plain = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-")
+    # A long list of choices may be broken after a bar.
+    plain = plain.replace("|", "|\\:")
     plain = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in plain)
     return f"\\&{plain}" if plain.startswith((".", "'")) else plain
 
