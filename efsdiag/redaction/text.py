@@ -42,7 +42,8 @@ _FORMS = tuple((hint, re.compile(pattern)) for hint, pattern in FORMS)
 
 def redacted_text(text: str) -> str:
     """The text with MARK in the place of each secret; the same object where there is none."""
-    return _of_short(text) if len(text) <= _SHORT else _of_any(text)
+    made = _of_short(text) if len(text) <= _SHORT else _of_any(text)
+    return text if made == text else made
 
 
 def is_kept(value: str) -> bool:
@@ -55,8 +56,7 @@ def _of_any(text: str) -> str:
     if not _is_hinted(text.lower()) and not (len(text) >= 40 and RANDOM.search(text)):
         return text
     made = PEM.sub(MARK, text) if "-----" in text else text
-    made = "".join(_lines(made)) if "\n" in made else _line(made)
-    return text if made == text else made
+    return "".join(_lines(made)) if "\n" in made else _line(made)
 
 
 _of_short = lru_cache(maxsize=65536)(_of_any)

@@ -51,7 +51,7 @@ def _mapping(value: Mapping[str, Any]) -> Mapping[str, Any]:
         if name in _JOINED and isinstance(held, Mapping):
             made[name] = held
         elif name in _WHOLE:
-            made[name] = _marked(held)
+            made[name] = {key: _marked(text) for key, text in held.items()} if isinstance(held, dict) else _marked(held)
         elif name in _WORDS and isinstance(held, list):
             made[name] = _words(held, _program(value))
         elif is_secret_name(named.get(name, str(name))):

@@ -7,7 +7,6 @@ import re
 from efsdiag.redaction.names import one_of
 
 _PROGRAMS = {
-    "-p": one_of("mysql mysqldump mysqladmin mariadb mongo mongosh mongodump sshpass docker podman az 7z"),
     "-a": frozenset(("redis-cli",)),
     "-w": one_of("ldapsearch ldapadd ldapmodify ldapwhoami"),
     "-P": one_of("sqlcmd isql bcp snowsql"),
@@ -35,6 +34,6 @@ def is_secret_of(program: str, letter: str, value: str, *, glued: bool = False) 
         return bool(_LOGIN.fullmatch(value))
     if letter == "-U":
         return name in _PROGRAMS["-U"] and "%" in value
-    if name in _PROGRAMS.get(letter, ()):
-        return bool(value)
-    return letter == "-p" and name not in _NO_PASSWORD and not _PLAIN.fullmatch(value)
+    if letter == "-p":
+        return name not in _NO_PASSWORD and not _PLAIN.fullmatch(value)
+    return name in _PROGRAMS.get(letter, ())
