@@ -6,7 +6,9 @@ So a secret is in no evidence, and from there in no report, plan, journal or bun
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from threading import Lock
+from typing import Any
 
 from efsdiag.model import Answer, Query, Source, Unreadable
 from efsdiag.redaction import redacted, redacted_text
@@ -31,7 +33,7 @@ class Redacting:
         try:
             answer = self._source(query)
         except Unreadable as refusal:
-            raise Unreadable(refusal.query, redacted_text(refusal.why), redacted_text(refusal.grant)) from None
+            raise _without_secrets(refusal) from None
         with self._lock:
             raw, made = self._kept.get(query, (None, None))
         if answer is None or raw is answer:
@@ -46,3 +48,22 @@ class Redacting:
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return made
+
+    def pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        """A list page by page, where the source has it in pages; else all of it at once. Nothing of it is kept.
+
+        Errors: Unreadable, also between two pages.
+        """
+        pages = getattr(self._source, "pages", None)
+        if pages is None:
+            yield self(query) or []
+            return
+        try:
+            for page in pages(query):
+                yield redacted(page)
+        except Unreadable as refusal:
+            raise _without_secrets(refusal) from None
+
+
+def _without_secrets(refusal: Unreadable) -> Unreadable:
+    return Unreadable(refusal.query, redacted_text(refusal.why), redacted_text(refusal.grant))
