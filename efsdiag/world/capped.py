@@ -32,6 +32,6 @@ class Capped:
             if not late:
                 self._asked.add(query)
         if late:
-            why = f"left out: the {self._timeout_s:.0f} s of the capture were over"
+            why = f"left out: the {self._timeout_s:g} s of the capture were over"
             raise Unreadable(query, why, "a capture with a longer --timeout")
         return self._source(query)
