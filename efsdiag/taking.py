@@ -44,6 +44,8 @@ class Taking:
     needed: set[Query] = field(default_factory=set)
     """What a diagnosis asked for; the rest is surroundings."""
     left_out: list[str] = field(default_factory=list)
+    asked: list[Subject] = field(default_factory=list)
+    """What was looked at: the target, or all that has storage."""
 
     @property
     def entries(self) -> list[Recorded]:
@@ -53,11 +55,12 @@ class Taking:
     def around(self, asked: Subject) -> None:
         """The target's diagnosis, and bounded lists around it. Errors: SubjectError where there is no such thing."""
         self._diagnose(self.recording, asked)
+        self.asked = [asked]
         self.needed = self._asked()
         self._surround()
 
-    def all_in(self, namespace: str, home: str) -> int:
-        """Whole lists of a namespace, or of all of them, and the diagnosis of all that has storage; returns how many.
+    def all_in(self, namespace: str, home: str) -> None:
+        """Whole lists of a namespace, or of all of them, and the diagnosis of all that has storage.
 
         `home` is the namespace to look at where nobody may list the namespaces.
         """
@@ -68,7 +71,7 @@ class Taking:
         named = [o["metadata"]["name"] for o in self._answer(lists, "kube:list namespaces")] or [home]
         # What pods there are is known first: all else can be asked one by one.
         things = {r: self._list(lists, r, [namespace], [] if namespace else named) for r in NAMESPACED}
-        subjects = subjects_with_storage(things["pods"], things["persistentvolumeclaims"])
+        self.asked = subjects = subjects_with_storage(things["pods"], things["persistentvolumeclaims"])
         listed = self._asked()
         for number, subject in enumerate(subjects):
             if self._is_full:
@@ -80,7 +83,6 @@ class Taking:
                 continue  # it is gone since it was listed
         self.needed = (self._asked() - listed) | lists.used
         self._surround()
-        return len(subjects)
 
     @property
     def _is_full(self) -> bool:

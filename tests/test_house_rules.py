@@ -87,7 +87,9 @@ MAY_IMPORT = {
     "rights": {"gather", "operations", "remedy_rules", "rights", "rules", "world", "writes"},
     "treat": {"changes", "gather", "model", "operations", "redaction", "remedy_rules", "treat", "writes"},
     "redaction": {"redaction"},
-    "world": {"changes", "model", "operations", "redaction", "world", "writes", "yaml_files"},
+    "pseudonyms": {"catalogue", "pseudonyms"},
+    "surroundings": {"model", "operations", "semantics"},
+    "world": {"changes", "model", "operations", "pseudonyms", "redaction", "world", "writes", "yaml_files"},
 }
 """Module or folder → what of efsdiag it may import. Those that are not here may import anything, except as below."""
 
