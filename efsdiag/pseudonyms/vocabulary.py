@@ -28,7 +28,7 @@ _EVERYBODYS = """
     namespace persistent binder protection publisher root ca cert resourcequota resourceclaim route selinux warning
     replication service ttl after finished taint eviction validatingadmissionpolicy volumeattributesclass vac cidrs
     docs dashboard metrics ingress nginx cert argocd flux istio linkerd velero fluentd fluentbit loki tempo thanos
-    exporter webhook agent addon addons components infra amazonssmmanagedinstancecore
+    exporter webhook agent addon addons components infra amazonssmmanagedinstancecore redacted
 """
 
 

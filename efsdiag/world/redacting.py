@@ -13,8 +13,8 @@ from typing import Any
 from efsdiag.model import Answer, Query, Source, Unreadable
 from efsdiag.redaction import redacted, redacted_text
 
-KEPT = 256
-"""How many answers are kept beside what they were made from: most are asked for several times in a run."""
+KEPT = 32
+"""How many answers are kept beside what they were made from: most are asked for several times, one after the other."""
 
 
 class Redacting:
