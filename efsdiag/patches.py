@@ -65,7 +65,9 @@ def patches(thing: Object, values: Mapping[str, Any], relies_on: Iterable[str] =
         _set(after, _steps(path), value)
     edits = list(dict.fromkeys(_edit(thing, path) for path in values))
     edits = [e for e in edits if _at(thing, _steps(e)) != _at(after, _steps(e))]
-    edits = [member for edit in edits for member in _spared(thing, after, edit)]
+    apart = [_spared(thing, after, edit) for edit in edits]
+    edits = [edit for changed, _ in apart for edit in changed]
+    relies_on = [*relies_on, *(path for _, stays in apart for path in stays)]
     if not edits:
         return [], []
     return _patch(thing, after, edits, relies_on), _patch(after, thing, edits, relies_on)
@@ -167,18 +169,20 @@ def _patch(before: Object, after: Object, edits: list[str], relies_on: Iterable[
     return made + [_operation(before, after, path) for path in edits]
 
 
-def _spared(before: Object, after: Object, path: str) -> list[str]:
+def _spared(before: Object, after: Object, path: str) -> tuple[list[str], list[str]]:
     """The members to edit in the place of a list that cannot be written as a whole, because it holds a redacted one.
 
-    The list itself where its members do not stay where they are: then nobody can write it.
+    With the others that can be tested, so that they are where they were. The list itself where its members do not stay
+    where they are: then nobody can write it.
     """
     old, new = _at(before, _steps(path)), _at(after, _steps(path))
     if not (isinstance(old, list) and isinstance(new, list) and is_redacted([old, new])):
-        return [path]
+        return [path], []
     longer = max(len(old), len(new))
     changed = [n for n in range(longer) if old[n : n + 1] != new[n : n + 1]]
     stays = abs(len(old) - len(new)) <= 1 and not any(is_redacted([old[n : n + 1], new[n : n + 1]]) for n in changed)
-    return [f"{path}/{n}" for n in changed] if stays else [path]
+    others = [n for n in range(min(len(old), len(new))) if n not in changed and not is_redacted(old[n])]
+    return ([f"{path}/{n}" for n in changed], [f"{path}/{n}" for n in others]) if stays else ([path], [])
 
 
 def _operation(before: Object, after: Object, path: str) -> dict[str, Any]:
