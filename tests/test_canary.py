@@ -25,6 +25,11 @@ from efsdiag.treat.journal import journals
 WHY_FORMS = next(option for option in why.params if option.name == "form").type.choices  # type: ignore[attr-defined]
 
 
+@pytest.fixture(autouse=True)
+def no_metadata_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A pod that ends with a message in its log."""
@@ -202,6 +207,18 @@ def test_what_a_server_says_is_told_without_the_secret(story: Lab, status: int) 
     story.kube.fail(r"GET .*/events", status=status, times=2, message=f"denied: token={CANARY} https://u:{CANARY}@h")
     _, text = said(story, "why", *story.target, "-o", "json")
     assert MARK in text
+
+
+def test_where_results_go_is_told_without_the_password_in_its_address(story: Lab, tmp_path: Path) -> None:
+    words = [
+        "--state",
+        str(tmp_path / "state.json"),
+        "--alertmanager",
+        f"http://user:{CANARY}@127.0.0.1:9/x",
+    ]
+    code, text = said(story, "check", "-A", "-v", "--lock", str(tmp_path / "lock"), *words)
+    assert code not in (0, 1), text
+    assert "127.0.0.1:9" in text
 
 
 def test_every_command_that_reads_a_cluster_is_among_these() -> None:

@@ -264,3 +264,17 @@ def test_no_cluster_is_exit_code_4(tmp_path: Path) -> None:
     )
     assert (code, err.partition(":")[0]) == (4, "kubeconfig-not-found")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("scope", [("-A",), ("-n", "NAMESPACE")], ids=["all", "namespace"])
+def test_a_check_of_the_bundle_finds_what_it_finds_on_the_live_system(
+    lab: Lab, tmp_path: Path, scope: tuple[str, ...]
+) -> None:
+    where = [lab.target[2] if word == "NAMESPACE" else word for word in scope]
+    done = lab.run("capture", *where, "-o", str(tmp_path / "b.tar.gz"))
+    assert done.returncode == 0, done.stderr
+    check = ["check", *where, "-o", "json", "--lock", str(tmp_path / "lock")]
+    live = json.loads(lab.run(*check).stdout)
+    recorded = json.loads(run_efsdiag([*check, "--bundle", str(tmp_path / "b.tar.gz")])[1])
+    for key in ("status", "rootCauses", "latent", "notChecked", "suspects", "totals", "workloads"):
+        assert recorded.get(key) == live.get(key), key
