@@ -40,6 +40,7 @@ SECRETS = [
     # Headers and addresses.
     ("> Authorization: Bearer abcdefgh12", "> Authorization: Bearer <redacted>"),
     ("> authorization: Basic dXNlcjpwYXNz", "> authorization: Basic <redacted>"),
+    ("< Set-Cookie: a=b; Path=/; c=d", "< Set-Cookie: <redacted>"),
     ("got Bearer abc.def-ghi back", "got Bearer <redacted> back"),
     ("https://u:p@host/x?X-Amz-Signature=ab&b=1", "https://<redacted>@host/x?X-Amz-Signature=<redacted>&b=1"),
     ("GET /x?a=1&token=zz HTTP/1.1", "GET /x?a=1&token=<redacted> HTTP/1.1"),

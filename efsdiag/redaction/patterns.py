@@ -62,6 +62,7 @@ FORMS = (
     ("-", r"\b(?:glpat-[\w-]{16,}|xox[abeprs]-[\w-]{10,})"),
     ("hvs.", r"\bhvs\.[\w-]{20,}"),
     ("aiza", r"\bAIza[\w-]{35}"),
+    ("cookie:", r"(?i:(?<=cookie: )|(?<=cookie:))[^\s\"'][^\"'\r\n]*"),
     ("hooks.slack", r"(?<=hooks\.slack\.com/)services/[\w/]+"),
 )
 """Secrets that are known by their own form, or by that of what they stand in. The text before it is in the line."""
