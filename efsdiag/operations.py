@@ -30,8 +30,9 @@ class Read:
 
 
 def _kube(resource: str, group: str, namespaced: bool = True) -> list[Read]:
+    """Both reads of a resource. `limit` asks for the first so many; `atMost` for all, unless there are more."""
     scope = ("namespace",) if namespaced else ()
-    verbs = {"get": (*scope, "name"), "list": (*scope, "fieldSelector", "labelSelector", "limit")}
+    verbs = {"get": (*scope, "name"), "list": (*scope, "fieldSelector", "labelSelector", "limit", "atMost")}
     return [
         Read(f"kube:{verb} {resource}", f"{verb} {resource}", parameters, group=group, namespaced=namespaced)
         for verb, parameters in verbs.items()

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Final
 
 from efsdiag.changes import Change, Declined, Risk
+from efsdiag.redaction import is_redacted
 from efsdiag.semantics.objects import controller_of, ref_of
 from efsdiag.writes import write_of
 
@@ -55,14 +56,18 @@ def patches(thing: Object, values: Mapping[str, Any], relies_on: Iterable[str] =
     """The patch that sets pointers of the object to new values, and the one that takes it back.
 
     Both begin with tests: of the object's uid, of the names of the list members on the way, of what is replaced and of
-    `relies_on`. Both are empty where the object is as wanted already. A list is replaced as a whole, never by its
-    members; members on the way that are missing are made, and go again with the inverse.
+    `relies_on`. Both are empty where the object is as wanted already. A list is replaced as a whole, but for one in
+    which a secret was redacted: there the other members are. Members on the way that are missing are made, and go again
+    with the inverse.
     """
     after = copy.deepcopy(dict(thing))
     for path, value in values.items():
         _set(after, _steps(path), value)
     edits = list(dict.fromkeys(_edit(thing, path) for path in values))
     edits = [e for e in edits if _at(thing, _steps(e)) != _at(after, _steps(e))]
+    apart = [_spared(thing, after, edit) for edit in edits]
+    edits = [edit for changed, _ in apart for edit in changed]
+    relies_on = [*relies_on, *(path for _, stays in apart for path in stays)]
     if not edits:
         return [], []
     return _patch(thing, after, edits, relies_on), _patch(after, thing, edits, relies_on)
@@ -158,8 +163,26 @@ def _patch(before: Object, after: Object, edits: list[str], relies_on: Iterable[
     named = [name for path in edits for name in _names_on_the_way(before, _steps(path))]
     others = [path for path in (uid, *named, *relies_on) if path not in edits]
     tested = [p for p in dict.fromkeys([*others, *edits]) if p != uid or _at(before, _steps(uid)) is not _MISSING]
+    # Behind the end of a list there is nothing that could be tested, not even for null.
+    tested = [p for p in tested if not _is_behind(before, _steps(p))]
     made = [{"op": "test", "path": p, "value": _or_null(_at(before, _steps(p)))} for p in tested]
     return made + [_operation(before, after, path) for path in edits]
+
+
+def _spared(before: Object, after: Object, path: str) -> tuple[list[str], list[str]]:
+    """The members to edit in the place of a list that cannot be written as a whole, because it holds a redacted one.
+
+    With the others that can be tested, so that they are where they were. The list itself where its members do not stay
+    where they are: then nobody can write it.
+    """
+    old, new = _at(before, _steps(path)), _at(after, _steps(path))
+    if not (isinstance(old, list) and isinstance(new, list) and is_redacted([old, new])):
+        return [path], []
+    longer = max(len(old), len(new))
+    changed = [n for n in range(longer) if old[n : n + 1] != new[n : n + 1]]
+    stays = abs(len(old) - len(new)) <= 1 and not any(is_redacted([old[n : n + 1], new[n : n + 1]]) for n in changed)
+    others = [n for n in range(min(len(old), len(new))) if n not in changed and not is_redacted(old[n])]
+    return ([f"{path}/{n}" for n in changed], [f"{path}/{n}" for n in others]) if stays else ([path], [])
 
 
 def _operation(before: Object, after: Object, path: str) -> dict[str, Any]:
@@ -167,6 +190,11 @@ def _operation(before: Object, after: Object, path: str) -> dict[str, Any]:
     if new is _MISSING:
         return {"op": "remove", "path": path}
     return {"op": "add" if old is _MISSING else "replace", "path": path, "value": new}
+
+
+def _is_behind(thing: Object, steps: list[str]) -> bool:
+    holder = _at(thing, steps[:-1])
+    return isinstance(holder, list) and steps[-1].isdecimal() and int(steps[-1]) >= len(holder)
 
 
 def _edit(thing: Object, path: str) -> str:

@@ -129,7 +129,7 @@ def test_what_was_answered_about_a_namespace_is_not_kept(made: Crowd, rulebook: 
         kept, alive = [], []
         examiner = Examiner(rulebook, opened.source, opened.now)
         for _ in examined(examiner, found.workloads, Hands(1), opened.keeper):
-            kept.append(len(opened.source._kept) + sum(map(len, opened.source.shelves._kept)))  # type: ignore[attr-defined]
+            kept.append(len(opened.keeper._kept) + sum(map(len, opened.keeper.shelves._kept)))  # type: ignore[attr-defined]
             if len(kept) in (20, 60):
                 gc.collect()
                 alive.append(sum(isinstance(thing, Evidence) for thing in gc.get_objects()))

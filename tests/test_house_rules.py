@@ -79,14 +79,17 @@ MAY_IMPORT = {
     "health": {"gather", "health", "investigate", "model", "operations", "rules", "semantics", "subjects"},
     "changes": {"model"},
     "writes": {"changes", "model"},
-    "patches": {"changes", "semantics", "writes"},
+    "patches": {"changes", "redaction", "semantics", "writes"},
     "listing": {"semantics"},
     "jobs": {"changes", "model", "operations", "semantics", "writes"},
     "remedies": {"changes", "evidence", "jobs", "model", "operations", "patches", "remedies", "semantics", "writes"},
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
     "rights": {"gather", "operations", "remedy_rules", "rights", "rules", "world", "writes"},
-    "treat": {"changes", "gather", "model", "operations", "remedy_rules", "treat", "writes"},
-    "world": {"changes", "model", "operations", "world", "writes", "yaml_files"},
+    "treat": {"changes", "gather", "model", "operations", "redaction", "remedy_rules", "treat", "writes"},
+    "redaction": {"redaction"},
+    "pseudonyms": {"catalogue", "pseudonyms"},
+    "surroundings": {"model", "operations", "semantics"},
+    "world": {"changes", "model", "operations", "pseudonyms", "redaction", "world", "writes", "yaml_files"},
 }
 """Module or folder → what of efsdiag it may import. Those that are not here may import anything, except as below."""
 

@@ -10,6 +10,7 @@ import click
 
 from efsdiag.cli.error_forms import error_text
 from efsdiag.cli.output import FOR_PEOPLE, write
+from efsdiag.redaction import redacted_text
 from efsdiag.report.text import safe
 
 USAGE = 2
@@ -33,13 +34,16 @@ _REFERENCES = {
 
 
 class Fault(Exception):
-    """Why there is no report: reference (kebab-case), message, hint (may be empty), and the exit code."""
+    """Why there is no report: reference (kebab-case), message, hint (may be empty), and the exit code.
+
+    What others said is among it, so secrets are taken out.
+    """
 
     def __init__(self, reference: str, message: str, hint: str = "", exit_code: int = USAGE) -> None:
-        super().__init__(message)
         self.reference = reference
-        self.message = message
-        self.hint = hint
+        self.message = redacted_text(message)
+        self.hint = redacted_text(hint)
+        super().__init__(self.message)
         self.exit_code = exit_code
 
 
@@ -56,7 +60,7 @@ def usage_fault(error: click.ClickException) -> Fault:
 def internal_fault(error: Exception, verbose: bool) -> Fault:
     """A mistake of efsdiag itself. The traceback goes to stderr where it was asked for."""
     if verbose:
-        traceback.print_exception(error, file=sys.stderr)
+        print(redacted_text("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     more = "" if verbose else "-v shows where; "
     message = f"efsdiag itself failed: {type(error).__name__}: {error}"
     return Fault("internal-fault", message, f"{more}please report it, with a bundle where you can", INTERNAL)

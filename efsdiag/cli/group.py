@@ -17,6 +17,7 @@ COMMANDS = {
     "apply": "efsdiag.cli.apply:apply",
     "undo": "efsdiag.cli.undo:undo",
     "journal": "efsdiag.cli.journal:journal",
+    "capture": "efsdiag.cli.capture:capture",
     "probe-path": "efsdiag.cli.probe_path:probe_path",
     "diff": "efsdiag.cli.diff:diff",
     "explain": "efsdiag.cli.explain:explain",

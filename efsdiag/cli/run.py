@@ -13,13 +13,14 @@ import click
 
 from efsdiag.cli import output
 from efsdiag.cli.faults import USAGE, Fault
+from efsdiag.cli.manifests import manifest_of
 from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.signals import undivided
 from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
 from efsdiag.gather import Gather
 from efsdiag.investigate import Investigation, driver_version, investigate, known
 from efsdiag.model import Source
-from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of, time_text
+from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of
 from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.terminal import Look, render, with_rendered
 from efsdiag.rules import Rulebook, load_rulebook
@@ -140,15 +141,7 @@ def _verify_place(path: str | None) -> None:
 def _recording(path: str | None, opened: Opened) -> Recording | None:
     if not path:
         return None
-    environment = opened.environment()
-    cluster = {"context": environment.context, "kubernetesVersion": environment.kubernetes_version}
-    account = {"accountId": environment.account, "region": environment.region}
-    manifest = {
-        "capturedAt": time_text(opened.now),
-        "cluster": {name: value for name, value in cluster.items() if value},
-        "aws": {name: value for name, value in account.items() if value},
-    }
-    return Recording(opened.source, path, manifest)
+    return Recording(opened.source, path, manifest_of(opened))
 
 
 def _write(recording: Recording) -> None:

@@ -12,6 +12,7 @@ from efsdiag.cli.faults import UNREACHABLE, USAGE, Fault
 from efsdiag.model import Source
 from efsdiag.report.data import Environment
 from efsdiag.world.errors import Unreachable
+from efsdiag.world.redacting import Redacting
 
 if TYPE_CHECKING:
     from efsdiag.health.examine import Keeper
@@ -44,6 +45,7 @@ class Opened:
     """A source with what the run has to know about it."""
 
     source: Source
+    """Its answers have no secrets in them."""
     again: Source
     """The same source, with answers of this moment."""
     namespace: str
@@ -79,8 +81,9 @@ def open_bundle(path: str) -> Opened:
         account=source.account,
         region=source.region,
     )
+    redacting = Redacting(source)
     return Opened(
-        source=source,
+        source=redacting,
         namespace="default",
         namespaces=source.namespaces,
         # A bundle in which nothing has a time was made at no time; the run's clock would make each report another one.
@@ -90,7 +93,7 @@ def open_bundle(path: str) -> Opened:
         environment=lambda: environment,
         requests=lambda: source.requests,
         verify=lambda: None,
-        again=source,
+        again=redacting,
         closing=source,
     )
 
@@ -123,8 +126,8 @@ def open_live(options: LiveOptions) -> Opened:
             raise fault_of(kube.trouble)
 
     return Opened(
-        source=live,
-        again=live.again,
+        source=Redacting(live),
+        again=Redacting(live.again),
         namespace=kube.namespace,
         namespaces=(kube.namespace,),
         now=datetime.now(UTC),

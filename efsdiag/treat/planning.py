@@ -9,11 +9,13 @@ from efsdiag.changes import Choices, Declined, Option, Place, Plan, Risk
 from efsdiag.gather import Gather
 from efsdiag.model import Cause, Diagnosis, Finding, Missing, Source, Subject, Unreadable
 from efsdiag.operations import read_of
+from efsdiag.redaction import is_redacted
 from efsdiag.remedy_rules import Remedy
 
 VALID_FOR = timedelta(hours=1)
 """A plan that is older is made again."""
 
+HELD_BACK = "what it would write holds a secret that stands in the object, and efsdiag keeps none: change it by hand"
 
 LOOKS = {"look-inside-the-volume": "data-owned", "ask-from-the-node": "nfs-answers"}
 """Remedy for not knowing → the check that cannot be decided without it."""
@@ -91,6 +93,8 @@ def look_plan_of(
         proposal = gather.call(remedy.propose, probe_image=choices.probe_image)
         if isinstance(proposal, Declined | Missing):
             declined.append(("", name, proposal.why))
+        elif any(is_redacted(change.write.parameters) for change in proposal):
+            declined.append(("", name, HELD_BACK))
         else:
             on = proposal[0].on
             options.append(Option("", check, on, name, remedy.does, remedy.costs, remedy.settles_s, tuple(proposal)))
@@ -137,6 +141,8 @@ def _options(
         proposal = gather.call(remedy.propose, cause=finding, probe_image=probe_image)
         if isinstance(proposal, Declined | Missing):
             refused.append((finding.mode, remedy.id, proposal.why))
+        elif any(is_redacted(c.write.parameters) or (c.undo and is_redacted(c.undo.parameters)) for c in proposal):
+            refused.append((finding.mode, remedy.id, HELD_BACK))
         elif proposal:
             options.append(
                 Option(

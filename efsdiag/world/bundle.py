@@ -28,7 +28,7 @@ API_VERSION = "efsdiag/v1"
 KIND = "EvidenceBundle"
 
 
-AGAIN = "record it again with efsdiag why --record"
+AGAIN = "capture it again with efsdiag capture"
 
 
 class BundleSource:

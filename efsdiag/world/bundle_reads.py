@@ -58,8 +58,12 @@ class Reads:
     def __init__(self, recorded: Iterable[Recorded]) -> None:
         self._by_query = {entry.query: entry for entry in recorded}
         self._by_operation: dict[str, list[Recorded]] = {}
+        self._whole: dict[Query, Recorded] = {}
         for entry in self._by_query.values():
             self._by_operation.setdefault(entry.query.operation, []).append(entry)
+            if entry.query.get("atMost") and entry.outcome is not Outcome.REFUSED:
+                unbounded = tuple(pair for pair in entry.query.parameters if pair[0] != "atMost")
+                self._whole[Query(entry.query.operation, unbounded)] = entry
 
     def same(self, query: Query) -> Recorded | None:
         """The entry of the same query."""
@@ -68,7 +72,8 @@ class Reads:
     def wider(self, query: Query) -> Recorded | None:
         """The entry of a read whose answer holds that of `query`; None where there is none.
 
-        That is a list of all objects of the kind, in the namespace or everywhere; a log with at least as many lines;
+        That is a list of all objects of the kind, in the namespace or everywhere, which is also what a list of at most
+        so many objects is where it was answered; a log with at least as many lines;
         an AWS list that only has to be narrowed.
         """
         if query.operation.startswith(("kube:get ", "kube:list ")):
@@ -85,7 +90,7 @@ class Reads:
     def _list_around(self, query: Query) -> Recorded | None:
         operation, namespace = f"kube:list {resource_of(query)}", query.get("namespace")
         here = Query(operation, (("namespace", namespace),)) if namespace else Query(operation)
-        entries = [self._by_query.get(here), self._by_query.get(Query(operation))]
+        entries = [known.get(query) for query in (here, Query(operation)) for known in (self._by_query, self._whole)]
         return next((entry for entry in entries if entry and entry.outcome is not Outcome.REFUSED), None)
 
 

@@ -36,7 +36,7 @@ class KubeSource:
 
     kube:get   an object, or None where it (or its API group) does not exist.
     kube:list  a list of objects, all pages merged (with a limit, the first page), each with apiVersion and kind; None
-               where the API does not exist.
+               where the API does not exist. With atMost, Unreadable where there are more.
     kube:log   text, or None where the container has no log (yet, or any more).
     managedFields are left out.
 
@@ -138,8 +138,9 @@ class KubeSource:
     def _list(self, query: Query, read: Read) -> Answer:
         path = _path(query, read)
         selectors = {name: query.get(name) for name in ("fieldSelector", "labelSelector") if query.get(name)}
-        first = query.get("limit")
-        page = {"limit": first or str(PAGE)}
+        first, most = query.get("limit"), int(query.get("atMost") or 0)
+        size = str(min(PAGE, most) if most else PAGE)
+        page = {"limit": first or size}
         items: list[dict[str, Any]] = []
         while path is not None:
             reply = self._get(query, path, {**selectors, **page})
@@ -152,9 +153,11 @@ class KubeSource:
             body = self._parsed(query, read, reply)
             items += _items(body)
             token = (body.get("metadata") or {}).get("continue")
+            if most and (len(items) > most or (token and len(items) == most)):
+                raise _too_many(query, most)
             if not token or first:
                 return items
-            page = {"limit": str(PAGE), "continue": token}
+            page = {"limit": size, "continue": token}
         return None
 
     def _log(self, query: Query, read: Read) -> Answer:
@@ -242,6 +245,12 @@ def _path(query: Query, read: Read) -> str | None:
     scope = f"/namespaces/{quote(namespace, safe='')}" if read.namespaced and namespace else ""
     tail = "" if listing else f"/{quote(name, safe='')}"
     return f"{root}{scope}/{resource_of(query)}{tail}"
+
+
+def _too_many(query: Query, most: int) -> Unreadable:
+    where = f"namespace {query.get('namespace')}" if query.get("namespace") else "the cluster"
+    why = f"{where} has more than {most} {resource_of(query)}"
+    return Unreadable(query, why, "a capture of the namespace (-n), or of the cluster (-A)")
 
 
 def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:

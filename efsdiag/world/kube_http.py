@@ -66,6 +66,9 @@ class Cluster:
                 return self._once("GET", url)
         except (ApiException, ConfigException, HTTPError, OSError) as error:
             raise self._explained(error) from error
+        except ValueError as error:  # http.client; its text holds the header, and so the credentials
+            why = f"the credentials of context {self.context} have a sign in them that no header can have"
+            raise Unreachable("cluster-unauthenticated", why, "a line feed at the end of a token, for one") from error
 
     def send(self, method: str, url: str, body: Any, content_type: str) -> Reply:
         """The reply to one request with a JSON body, sent once: a lost answer says nothing of what was done.

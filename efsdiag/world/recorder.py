@@ -7,13 +7,7 @@ reads.json itself.
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import os
-import shutil
-import tarfile
-import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,12 +21,7 @@ from efsdiag.world.bundle import API_VERSION, KIND, MANIFEST, BundleSource
 from efsdiag.world.bundle_files import Memory
 from efsdiag.world.bundle_layout import aws_file, kube_file, log_file, volume_file
 from efsdiag.world.bundle_reads import READS_FILE, Outcome, Recorded, as_document
-from efsdiag.world.bundle_times import parsed
-from efsdiag.world.errors import Unreachable
-
-ARCHIVES = (".tar.gz", ".tgz", ".tar")
-TOP = "efsdiag-bundle"
-"""The folder inside an archive; fixed, so that the same evidence makes the same bytes under any name."""
+from efsdiag.world.bundle_writing import write_bundle
 
 
 class Recording:
@@ -45,9 +34,12 @@ class Recording:
     def __init__(self, source: Source, path: str | Path, manifest: Mapping[str, Any]) -> None:
         self._source = source
         self._path = Path(path)
-        self._manifest = {"apiVersion": API_VERSION, "kind": KIND, **manifest}
+        self._manifest = manifest_of(manifest)
         self._lock = threading.Lock()
         self._kept: dict[Query, Recorded] = {}
+        self._answers: dict[Query, Answer] = {}
+        self.bytes_kept = 0
+        """Of the answers as JSON, about."""
 
     def __call__(self, query: Query) -> Answer:
         """The source's answer as it is. Raises what the source raises."""
@@ -56,8 +48,14 @@ class Recording:
         except Unreadable as refusal:
             self._keep(Recorded(query, Outcome.REFUSED, why=refusal.why, grant=refusal.grant))
             raise
+        if answer is not None and self._answers.get(query) is answer:
+            return answer  # as it was kept the last time
         outcome = Outcome.ABSENT if answer is None else Outcome.ANSWERED
-        self._keep(Recorded(query, outcome, answer=_plain(query, answer)))
+        text = json.dumps(answer, default=_as_text)
+        with self._lock:
+            self._answers[query] = answer
+            self.bytes_kept += len(text)
+        self._keep(Recorded(query, outcome, answer=_plain(query, text)))
         return answer
 
     @property
@@ -65,36 +63,31 @@ class Recording:
         """How many different queries were recorded so far."""
         return len(self._kept)
 
-    def files(self) -> dict[str, bytes]:
-        """The files of the bundle as it would be written now, by name. Raises Unreachable for a bad manifest."""
+    @property
+    def entries(self) -> list[Recorded]:
+        """What was recorded so far, in the order of the queries."""
         with self._lock:
-            kept = sorted(self._kept.values(), key=_order)
-        return files_of(kept, self._manifest)
+            return sorted(self._kept.values(), key=_order)
+
+    def files(self) -> dict[str, bytes]:
+        """The files of the bundle as it would be written now, by name."""
+        return files_of(self.entries, self._manifest)
 
     def write(self) -> Path:
         """Writes the bundle where it was to go, all of it or nothing; readable by its owner alone.
 
         Errors: Unreachable where something is there already, or it cannot be written.
         """
-        path = self._path
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise Unreachable("bundle-exists", f"{path} exists already", "give another path, or remove it first")
-        time = parsed(self._manifest.get("capturedAt"))
-        modified_s = int(time.timestamp()) if time else 0
-        try:
-            if path.name.endswith(ARCHIVES):
-                _write_archive(path, self.files(), modified_s)
-            else:
-                _write_folder(path, self.files())
-        except OSError as fault:
-            message = f"{path} cannot be written: {fault.strerror or fault}"
-            hint = "give a path in a folder that exists and has room"
-            raise Unreachable("bundle-not-written", message, hint) from fault
-        return path
+        return write_bundle(self._path, self.files, str(self._manifest.get("capturedAt") or ""))
 
     def _keep(self, recorded: Recorded) -> None:
         with self._lock:
             self._kept[recorded.query] = recorded
+
+
+def manifest_of(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of bundle.json."""
+    return {"apiVersion": API_VERSION, "kind": KIND, **content}
 
 
 def files_of(recorded: Sequence[Recorded], manifest: Mapping[str, Any]) -> dict[str, bytes]:
@@ -166,7 +159,8 @@ def _add_log(files: dict[str, bytes], entry: Recorded) -> None:
 
 def _add_objects(lists: dict[str, _List], entry: Recorded) -> None:
     query = entry.query
-    whole = query.operation.startswith("kube:list ") and not (query.get("fieldSelector") or query.get("labelSelector"))
+    narrows = ("fieldSelector", "labelSelector", "limit")
+    whole = query.operation.startswith("kube:list ") and not any(query.get(name) for name in narrows)
     if whole and (query.get("namespace") or not READS[query.operation].namespaced):
         lists.setdefault(kube_file(resource_of(query), query.get("namespace")), _List()).whole = True
     for item in entry.answer if isinstance(entry.answer, list) else [entry.answer]:
@@ -203,9 +197,9 @@ def _aws_document(entry: Recorded) -> Any:
     return {"Error": {"Code": "NotFound" if absent else "Unreadable", "Message": message}}
 
 
-def _plain(query: Query, answer: Answer) -> Answer:
-    """A copy of the answer as JSON has it, without managedFields."""
-    copied = json.loads(json.dumps(answer, default=_as_text))
+def _plain(query: Query, text: str) -> Answer:
+    """The answer out of its JSON, without managedFields."""
+    copied = json.loads(text)
     if query.operation.startswith(("kube:get ", "kube:list ")):
         for item in copied if isinstance(copied, list) else [copied]:
             if isinstance(item, dict) and isinstance(item.get("metadata"), dict):
@@ -223,48 +217,3 @@ def _order(entry: Recorded) -> tuple[str, str]:
 
 def _json(document: Any) -> bytes:
     return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()
-
-
-def _write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    made = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # mode 0700
-    try:
-        for name, data in sorted(files.items()):
-            for folder in reversed(Path(name).parents):
-                (made / folder).mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(made / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-        made.rename(path)
-    except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
-        raise
-
-
-def _write_archive(path: Path, files: Mapping[str, bytes], modified_s: int) -> None:
-    handle, made = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
-    try:
-        with open(handle, "wb") as file:
-            if path.name.endswith(".tar"):
-                _tar(file, files, modified_s)
-            else:
-                with gzip.GzipFile("", "wb", 6, file, mtime=modified_s) as packed:
-                    _tar(packed, files, modified_s)
-        os.replace(made, path)
-    except BaseException:
-        Path(made).unlink(missing_ok=True)
-        raise
-
-
-def _tar(into: Any, files: Mapping[str, bytes], modified_s: int) -> None:
-    """The files and their folders in the order of their names, owned by nobody in particular."""
-    folders = {f"{TOP}/{folder}".removesuffix("/.") for name in files for folder in Path(name).parents}
-    with tarfile.open(fileobj=into, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name in sorted({*folders, *(f"{TOP}/{name}" for name in files)}):
-            member = tarfile.TarInfo(name)
-            member.mtime = modified_s
-            data = files.get(name.removeprefix(f"{TOP}/"))
-            if data is None:
-                member.type, member.mode = tarfile.DIRTYPE, 0o700
-                archive.addfile(member)
-            else:
-                member.size, member.mode = len(data), 0o600
-                archive.addfile(member, io.BytesIO(data))

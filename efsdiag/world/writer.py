@@ -24,6 +24,7 @@ from efsdiag.changes import (
     with_lookups,
 )
 from efsdiag.model import Source, Unreadable
+from efsdiag.redaction import is_redacted, redacted_text
 from efsdiag.world.aws import AwsSource
 from efsdiag.world.aws_errors import Kind, kind_of, sentence
 from efsdiag.world.errors import Unreachable
@@ -90,6 +91,9 @@ class Writer:
     def _verify(self, write: Write) -> None:
         if write.as_json() not in self._allowed:
             raise ConsentError(f"{write.operation} with these parameters is not part of what was agreed to")
+        if is_redacted(write.parameters):
+            says = f"{write.operation}: what is to be written was redacted, and is not known"
+            raise WriteFailed(Trouble.INVALID, says)
 
     def _parameters(self, write: Write) -> dict[str, Any]:
         """The parameters with what is looked up. Errors: WriteFailed where there is nothing to be found."""
@@ -150,7 +154,7 @@ class Writer:
 
         response = getattr(error, "response", None) or {}
         code = str(response.get("Error", {}).get("Code", ""))
-        says = f"{known.operation}: {sentence(error)}"
+        says = redacted_text(f"{known.operation}: {sentence(error)}")
         if code == "DryRunOperation" or code in known.already:
             return WriteFailed(Trouble.THERE, says)
         if code in known.gone:
@@ -184,11 +188,13 @@ class Writer:
         try:
             return json.loads(reply.body)
         except ValueError as error:
-            says = f"{write.operation}: {reply.status}, but no answer of Kubernetes: {message_of(reply)}"
+            message = redacted_text(message_of(reply))
+            says = f"{write.operation}: {reply.status}, but no answer of Kubernetes: {message}"
             raise WriteFailed(Trouble.LOST, says) from error
 
     def _kube_failure(self, write: Write, reply: Reply) -> WriteFailed:
-        says = f"{write.operation} {write.parameters.get('name', '')}: {reply.status} {message_of(reply)}"
+        name = write.parameters.get("name", "")
+        says = redacted_text(f"{write.operation} {name}: {reply.status} {message_of(reply)}")
         if reply.status == 409 and write.operation.startswith("kube:create") and self._kube_holds(write):
             return WriteFailed(Trouble.THERE, says)
         if reply.status in (409, 422) and "patch" in write.parameters and self._kube_holds(write):
