@@ -94,6 +94,12 @@ def _tags_problem(tags: dict[Any, Any]) -> str:
     return ""
 
 
+def _driver_tags_problem(tags: dict[Any, Any]) -> str:
+    # The chart hands them to the driver as one argument, "key:value key:value".
+    strange = next((text for pair in tags.items() for text in pair if set(str(text)) & set(" :\t\n")), None)
+    return _tags_problem(tags) or (f"has {_shown(strange)}; the driver takes no spaces and colons" if strange else "")
+
+
 def _map_problem(value: dict[Any, Any]) -> str:
     try:
         json.dumps(value, allow_nan=False)
@@ -163,4 +169,7 @@ UID = Kind(int, "a number of a user or group", _uid_problem)
 CIDRS = Kind(list, "a list of CIDRs", _cidrs_problem)
 TAGS = Kind(dict, "a mapping of tags", _tags_problem)
 FREE_MAP = Kind(dict, "a mapping", _map_problem)
+ARCHIVE = _pattern(r"([^\n]+\.(tgz|tar\.gz))?", "the path of a chart archive (.tgz)")
+DIGEST = _pattern(r"(sha256:[0-9a-f]{64})?", "sha256: and 64 digits (0-9, a-f)")
+DRIVER_TAGS = Kind(dict, "a mapping of tags", _driver_tags_problem)
 TOLERATIONS = Kind(list, "a list of tolerations", _tolerations_problem)

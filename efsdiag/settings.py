@@ -13,9 +13,12 @@ from typing import Any
 
 from efsdiag.setting_kinds import (
     ACCOUNT_PART,
+    ARCHIVE,
     BOOLEAN,
     CIDRS,
+    DIGEST,
     DNS_NAME,
+    DRIVER_TAGS,
     DURATION,
     FREE_MAP,
     KMS_KEY,
@@ -127,10 +130,15 @@ class Driver:
         "Address of the chart repository; empty for oci://.",
     )
     version: str = setting("4.4.1", VERSION, "Version of the chart (4.4.1 brings driver v3.4.1).")
-    archive: str = setting("", TEXT, "Chart archive (.tgz) or chart folder to take in place of the repository.")
+    archive: str = setting("", ARCHIVE, "Chart archive (.tgz) to take in the place of the repository.")
+    digest: str = setting("", DIGEST, "SHA-256 of the chart's archive (sha256:…); another archive is then refused.")
     replicas: int = setting(2, count(1, 10), "Pods of the controller.")
-    tags: dict[str, str] = setting({}, TAGS, "AWS tags of the access points that the driver makes.")
-    region: str = setting("", REGION, "AWS region of the driver. Empty: the one that its nodes say.")
+    tags: dict[str, str] = setting(
+        {}, DRIVER_TAGS, "AWS tags of the access points that the driver makes; without spaces and colons."
+    )
+    region: str = setting(
+        "", REGION, "AWS region for the driver's mounts. Empty: the one that IMDS says; set it where IMDS is closed."
+    )
     timeout: str = setting("5m", DURATION, "How long helm waits for its hooks (300s, 5m).")
     values: dict[str, Any] = setting(
         {}, FREE_MAP, "Further values of the chart, as in its values.yaml. They win over what efsdiag sets."
@@ -147,7 +155,8 @@ class Prometheus:
         "https://prometheus-community.github.io/helm-charts", URL, "Address of the chart repository; empty for oci://."
     )
     version: str = setting("29.27.0", VERSION, "Version of the chart (29.27.0 brings Prometheus v3.14.0).")
-    archive: str = setting("", TEXT, "Chart archive (.tgz) or chart folder to take in place of the repository.")
+    archive: str = setting("", ARCHIVE, "Chart archive (.tgz) to take in the place of the repository.")
+    digest: str = setting("", DIGEST, "SHA-256 of the chart's archive (sha256:…); another archive is then refused.")
     retention: str = setting("15d", RETENTION, "How long samples are kept (15d, 4w).")
     retention_size: str = setting(
         "40GB", SIZE, "How much data is kept (40GB): what bounds it on EFS, which never fills up. Empty: no bound."
@@ -161,7 +170,9 @@ class Prometheus:
     stateful_set: bool = setting(
         False, BOOLEAN, "Whether the server is a StatefulSet, not a Deployment with the strategy Recreate."
     )
-    alertmanager: bool = setting(False, BOOLEAN, "Whether Alertmanager is installed too.")
+    alertmanager: bool = setting(
+        False, BOOLEAN, "Whether Alertmanager is installed too; it keeps its data where the driver makes volumes."
+    )
     pushgateway: bool = setting(False, BOOLEAN, "Whether the Pushgateway is installed too.")
     node_exporter: bool = setting(True, BOOLEAN, "Whether node-exporter is installed too, one on each node.")
     node_exporter_tolerations: list[dict[str, Any]] = setting(

@@ -80,6 +80,7 @@ MAY_IMPORT = {
     "changes": {"model"},
     "writes": {"changes", "model"},
     "patches": {"changes", "semantics", "writes"},
+    "charts": {"releases", "settings"},
     "releases": {"changes", "model", "writes"},
     "setting_kinds": {"semantics", "yaml_files"},
     "settings": {"setting_kinds"},
@@ -88,6 +89,7 @@ MAY_IMPORT = {
     "jobs": {"changes", "model", "operations", "semantics", "writes"},
     "remedies": {
         "changes",
+        "charts",
         "evidence",
         "jobs",
         "model",

@@ -28,6 +28,7 @@ from .answers import (
     unsupported_patch_type,
 )
 from .patches import json_patch, merge_patch, strategic_merge
+from .protobuf import object_of
 from .resources import Resource
 from .routes import Route
 from .rules import Access
@@ -58,11 +59,12 @@ class Write:
 def parsed(body: bytes) -> Any:
     """The body as JSON; None where there is none. Clients send their YAML for apply as JSON, too.
 
-    Refuses with 415 what is not JSON, such as the protobuf of kubectl's own questions ("auth can-i").
+    A Secret is known in protobuf too, since helm sends those of its releases in it. Refuses with 415 what else is not
+    JSON, such as the protobuf of kubectl's own questions ("auth can-i").
     """
     try:
-        return json.loads(body) if body else None
-    except ValueError:
+        return (object_of(body) or json.loads(body)) if body else None
+    except (ValueError, IndexError):
         raise unsupported_body() from None
 
 
