@@ -168,8 +168,8 @@ def _helm(write: Write) -> str:
 def helm_arguments(write: Write) -> list[str]:
     """The words after `helm` that carry out the write; the values of an upgrade are not among them.
 
-    `upgrade --install` makes the release where there is none. The description of the revision is the mark by which
-    an undo knows what it may take back.
+    `upgrade --install` makes the release where there is none. By its description and its label an undo knows the
+    revision that it may take back.
     """
     given, verb = write.parameters, write.operation.partition(":")[2]
     words = [verb, given["release"]]
@@ -180,7 +180,8 @@ def helm_arguments(write: Write) -> list[str]:
     words += ["--namespace", given["namespace"]]
     if verb == "upgrade":
         words += ["--create-namespace"] if given["createNamespace"] else []
-        words += ["--timeout", given["timeout"], "--description", mark_of(write)]
+        mark = mark_of(write)
+        words += ["--timeout", given["timeout"], "--description", description_of(mark), "--labels", label_of(mark)]
     return words
 
 
@@ -190,9 +191,19 @@ def is_archive(chart: str) -> bool:
 
 
 def mark_of(write: Write) -> str:
-    """The description of the revision that the upgrade makes: of these values and this chart, and of no others."""
+    """What the revision that the upgrade makes is known by: these values and this chart, and no others."""
     text = json.dumps(write.as_json(), sort_keys=True, separators=(",", ":"))
-    return f"efsdiag {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def description_of(mark: str) -> str:
+    """The description of a revision with that mark."""
+    return f"efsdiag {mark}"
+
+
+def label_of(mark: str) -> str:
+    """The label of a revision with that mark, as helm takes it and selects by it."""
+    return f"efsdiag={mark}"
 
 
 def _manifest(thing: Any) -> str:

@@ -143,6 +143,14 @@ def nearest(name: str, known: Collection[str], also: str = "") -> str:
     return f"did you mean {found[0]}{also}?" if found else ""
 
 
+def documents_of(text: str) -> list[Any]:
+    """The documents of a text, such as the manifest of a chart. Errors: RuleError."""
+    try:
+        return list(yaml.load_all(text, Loader=_LOADER))
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise _unreadable(error, "the manifest", 1) from error
+
+
 _SAFE: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
