@@ -336,7 +336,7 @@ SAID = [
         INVALID,
     ),
     (
-        "values don't meet the specifications of the schema(s) in the following chart(s):\nprometheus:\n- x: Invalid type",
+        "values don't meet the specifications of the schema(s) in the following chart(s):\nprometheus:\n- x: no",
         "values-refused",
         INVALID,
     ),

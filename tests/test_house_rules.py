@@ -80,6 +80,7 @@ MAY_IMPORT = {
     "changes": {"model"},
     "writes": {"changes", "model"},
     "patches": {"changes", "semantics", "writes"},
+    "chart_keys": {"semantics", "yaml_files"},
     "charts": {"releases", "settings"},
     "releases": {"changes", "model", "writes"},
     "setting_kinds": {"semantics", "yaml_files"},
@@ -103,7 +104,7 @@ MAY_IMPORT = {
     },
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
     "treat": {"changes", "gather", "model", "operations", "remedy_rules", "treat", "writes"},
-    "world": {"changes", "model", "operations", "world", "writes", "yaml_files"},
+    "world": {"changes", "model", "operations", "semantics", "world", "writes", "yaml_files"},
 }
 """Module or folder → what of efsdiag it may import. Those that are not here may import anything, except as below."""
 
