@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from efsdiag.changes import Change, Risk, Write
@@ -75,3 +76,44 @@ def release_change(release: Release, words: str, on: Ref, *, present: bool) -> C
     stays = "CustomResourceDefinitions of the chart, and what its hooks made, stay"
     stays += "" if present or not release.create_namespace else f", and so does the namespace {release.namespace}"
     return Change(write, words, on, Risk.DISRUPTIVE if present else Risk.SAFE, undo, stays)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a release that there is."""
+
+    number: int
+    status: str
+    chart: str
+    description: str
+    updated: datetime
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a dry run of an upgrade would make."""
+
+    objects: tuple[str, ...]
+    """"Deployment/prometheus-server", in the order of the manifest."""
+    hooks: tuple[str, ...]
+    server: bool
+    """Whether the cluster was asked; else the chart was only rendered here."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One release as it is now, and what would be made of it."""
+
+    release: str
+    namespace: str
+    now: Revision | None = None
+    """Its newest revision; None where there is none."""
+    chart: str = ""
+    """Name and version of the chart that would be installed."""
+    rendered: Rendered | None = None
+    """None where nobody can say it."""
+    ignored: tuple[str, ...] = ()
+    """Values that the chart does not know, each with what was meant."""
+    trouble: str = ""
+    """Why nobody can say what would be made."""
+    hint: str = ""

@@ -38,6 +38,13 @@ def load_settings(file: Path | None = None, flags: Iterable[str] = ()) -> Settin
     return with_names(settings)
 
 
+def setting_place(file: Path, path: tuple[str, ...]) -> str:
+    """Where the key stands in the file, or the innermost one around it: "efsdiag.yaml:31". Errors: RuleError."""
+    _, places = placed(file, str(file))
+    held = (places.get(path[:n]) for n in range(len(path), 0, -1))
+    return next((place for place in held if place), str(file))
+
+
 def commented_default() -> str:
     """The text of `efsdiag.yaml` with every key at its default, and its meaning and unit above it."""
     lines = [

@@ -104,7 +104,17 @@ MAY_IMPORT = {
     },
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
     "treat": {"changes", "gather", "model", "operations", "remedy_rules", "treat", "writes"},
-    "world": {"changes", "model", "operations", "semantics", "world", "writes", "yaml_files"},
+    "world": {
+        "changes",
+        "chart_keys",
+        "model",
+        "operations",
+        "releases",
+        "semantics",
+        "world",
+        "writes",
+        "yaml_files",
+    },
 }
 """Module or folder → what of efsdiag it may import. Those that are not here may import anything, except as below."""
 

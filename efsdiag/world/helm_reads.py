@@ -7,12 +7,12 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from efsdiag.changes import Trouble, Write
+from efsdiag.releases import Rendered, Revision
 from efsdiag.world.helm import Done, Helm, HelmError
 from efsdiag.world.helm_failures import failure_of
 from efsdiag.writes import helm_arguments, is_archive, label_of
@@ -20,28 +20,6 @@ from efsdiag.yaml_files import documents_of
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 """States of a release at which helm is at work, or was killed."""
-
-
-@dataclass(frozen=True)
-class Revision:
-    """One revision of a release."""
-
-    number: int
-    status: str
-    chart: str
-    description: str
-    updated: datetime
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """What a dry run of an upgrade would make."""
-
-    objects: tuple[str, ...]
-    """ "Deployment/prometheus-server", in the order of the manifest."""
-    hooks: tuple[str, ...]
-    server: bool
-    """Whether the cluster was asked; else the charts were only rendered here."""
 
 
 def revisions(helm: Helm, release: str, namespace: str) -> tuple[Revision, ...]:

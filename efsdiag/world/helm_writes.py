@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from efsdiag.changes import Trouble, Write, WriteFailed
+from efsdiag.releases import Revision
 from efsdiag.world.helm import Done, Helm, HelmError
 from efsdiag.world.helm_failures import failure_of
 from efsdiag.world.helm_reads import (
     PENDING,
-    Revision,
     archive,
     dry_run,
     is_marked,
