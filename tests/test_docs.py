@@ -14,6 +14,8 @@ from conftest import ROOT, run_efsdiag
 from efsdiag.cli.group import COMMANDS
 from efsdiag.operations import READS
 from efsdiag.report.data import EXIT_CODES
+from efsdiag.settings import default_settings
+from efsdiag.settings_file import commented_default
 from efsdiag.writes import WRITES
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -178,3 +180,18 @@ def test_every_test_and_file_that_a_page_names_is_there(page: Path):
     assert [path for path in paths if not (ROOT / path).exists()] == []
     sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
     assert [name for name in re.findall(r"`(test_\w+)`", text) if f"def {name}(" not in sources] == []
+
+
+def test_the_page_of_settings_has_the_file_that_init_writes(request):
+    page = ROOT / "docs" / "settings.md"
+    (shown,) = blocks(page, "yaml")
+    if request.config.getoption("--rewrite-golden"):
+        page.write_text(page.read_text(encoding="utf-8").replace(shown, commented_default()), encoding="utf-8")
+        (shown,) = blocks(page, "yaml")
+    assert shown == commented_default()
+
+
+def test_the_page_of_charts_names_the_charts_that_the_settings_pin():
+    text = (ROOT / "docs" / "charts.md").read_text(encoding="utf-8")
+    for name, part in (("driver", default_settings().driver), ("prometheus", default_settings().prometheus)):
+        assert re.search(rf"\| `{name}` \| {part.chart} \| {re.escape(part.version)} .*{part.repository} \|", text)
