@@ -277,9 +277,10 @@ def test_the_printed_commands_do_what_efsdiag_does(lab: HelmLab, archives: dict[
 
 def shell(lab: HelmLab, command: str) -> None:
     """Runs a command as a user would."""
-    done = subprocess.run(
-        ["sh", "-euc", command], env=lab.environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    with consents.helm_by_hand():
+        done = subprocess.run(
+            ["sh", "-euc", command], env=lab.environment, capture_output=True, text=True, timeout=60, check=False
+        )
     assert done.returncode == 0, command + done.stderr
 
 
