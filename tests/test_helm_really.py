@@ -185,7 +185,7 @@ def test_a_release_that_is_refused_half_way_is_known_as_ours_and_taken_back(
 
 def test_a_release_that_failed_is_made_whole_by_the_next_run(tmp_path: Path, archives: dict[str, Path]) -> None:
     with helm_lab(tmp_path, os.path.dirname(str(HELM))) as lab:
-        lab.kube.fail("POST .*/deployments", status=500, times=1)
+        lab.kube.fail("(POST|PATCH) .*/deployments", status=500, times=1)
         change = change_of(prometheus(archives))
         with pytest.raises(WriteFailed, match="half-made"):
             lab.carry_out(change)

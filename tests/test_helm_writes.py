@@ -175,6 +175,18 @@ def test_this_change_under_a_later_one_of_somebody_else_is_not_made_again(
     assert "had this change as revision 1, and 2 was made since" in found.message
 
 
+@pytest.mark.parametrize(("version", "asks_for_all"), [("v3.19.0", True), ("v4.3.1", False)])
+def test_releases_of_every_state_are_listed(
+    lab: HelmLab, tmp_path: Path, install: Change, version: str, asks_for_all: bool
+) -> None:
+    stand_in = StandIn(tmp_path, version)
+    stand_in.history((1, "failed", "x"))
+    stand_in.answer("list", out=LISTED)
+    stand_in.answer("uninstall", out="gone")
+    lab.carry_out(install, undoing=True)
+    assert ("--all" in stand_in.asked[1]["words"]) is asks_for_all
+
+
 # --- taking it back -----------------------------------------------------------------------------------------------
 
 

@@ -36,7 +36,9 @@ def revisions(helm: Helm, release: str, namespace: str) -> tuple[Revision, ...]:
 
 def is_marked(helm: Helm, release: str, namespace: str, mark: str) -> bool:
     """Whether the newest revision has the mark as its label; it has that as soon as it exists. Errors: HelmError."""
-    words = ["list", "--namespace", namespace, "--all", "--filter", f"^{re.escape(release)}$"]
+    words = ["list", "--namespace", namespace, "--filter", f"^{re.escape(release)}$"]
+    # Helm 4 lists releases of every state, and has no option that says so.
+    words += ["--all"] if helm.version < (4, 0) else []
     done = helm.run([*words, "--selector", label_of(mark), "--output", "json"])
     return bool(_json(done, f"helm list {release}"))
 

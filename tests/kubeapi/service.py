@@ -106,6 +106,8 @@ class Service:
         if found.verb in ("get", "watch"):
             raise method_not_allowed()
         content_type = ask.headers.get("content-type", "").partition(";")[0]
+        if content_type == writes.APPLY and not self.store.get(found.resource, found.namespace, found.name):
+            self.access.check(user, "create", found.resource, found.subresource, found.namespace, found.name)
         asked = writes.Write(found, ask.query, content_type, writes.parsed(ask.body))
         return writes.write(self.store, self.access, asked)
 

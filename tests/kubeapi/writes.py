@@ -35,7 +35,8 @@ from .rules import Access
 from .store import Store, Stored
 from .validation import check_change, check_name
 
-_APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml"
+"""What it patches need not be there: then it is created, which takes the right to do that."""
 _STRATEGIC = "application/strategic-merge-patch+json"
 _FIXED_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "name", "namespace")
 _MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -114,7 +115,7 @@ def _create(store: Store, asked: Write, manifest: dict[str, Any]) -> dict[str, A
 def _change(store: Store, asked: Write) -> Answer:
     route = asked.route
     found = store.get(route.resource, route.namespace, route.name)
-    if found is None and asked.content_type == _APPLY:
+    if found is None and asked.content_type == APPLY:
         return json_answer(_create(store, asked, _applied(asked)), 201)
     if found is None:
         raise not_found(route.resource, route.name)
@@ -142,7 +143,7 @@ def _patched(asked: Write, old: dict[str, Any]) -> dict[str, Any]:
         return _object(merge_patch(old, asked.body))
     if kind == _STRATEGIC and not custom:
         return _object(strategic_merge(old, asked.body))
-    if kind == _APPLY:
+    if kind == APPLY:
         return _object((merge_patch if custom else strategic_merge)(old, _applied(asked)))
     raise unsupported_patch_type()
 
