@@ -13,13 +13,17 @@ from typing import Any
 import consents
 import pytest
 from helmlab import HelmLab, helm_lab, packed, real_helm, repository
-from plans import plan_with
+from lab import lab_of
+from plans import NOW, plan_with
 
-from efsdiag.changes import Change, Trouble, WriteFailed
+from efsdiag.changes import Change, Consent, Trouble, WriteFailed
 from efsdiag.charts import driver_release, prometheus_release
 from efsdiag.model import Ref
 from efsdiag.releases import Release, release_change
 from efsdiag.settings_file import load_settings
+from efsdiag.treat.carry_out import carry_out
+from efsdiag.treat.journal import begin
+from efsdiag.treat.plan_file import read_plan
 from efsdiag.world.helm_reads import archive, digest_of, dry_run, revisions
 from efsdiag.writes import command_of, description_of, mark_of
 
@@ -289,3 +293,27 @@ def test_helm_keeps_its_own_secrets_and_efsdiag_asks_for_none(lab: HelmLab, arch
     agents = {r.headers.get("user-agent", "").partition("/")[0] for r in lab.kube.requests if "secrets" in r.path}
     assert agents == {"Helm"}
     assert json.dumps(lab.objects()["secrets"]) == '["sh.helm.release.v1.prometheus.v1"]'
+
+
+def test_undo_takes_a_release_of_the_journal_back(archives: dict[str, Path], tmp_path: Path) -> None:
+    with lab_of("nfs-port-closed", tmp_path) as whole:
+        file = tmp_path / "plan.json"
+        assert whole.run("plan", *whole.target, "-o", str(file)).returncode == 0
+        agreed = read_plan(file)
+        whole.kube.permit()
+        lab = HelmLab(whole.kube, tmp_path, os.path.dirname(str(HELM)))
+        namespace = agreed.target.namespace
+        change = change_of(replace(prometheus(archives), name="beside", namespace=namespace))
+        plan = consents.agree(replace(plan_with(change), place=agreed.place, target=agreed.target))
+        journal = begin(whole.journal, plan, NOW)
+        with lab.helm() as helm:
+            ended = carry_out(plan, Consent(plan.digest), lab.writer(plan, helm), journal, lambda: NOW)
+        assert ended.error is None
+        assert whole.kube.object("deployments.apps", "beside-server", namespace)
+
+        shown = whole.run("undo", "--approve", plan.digest, **lab.environment)
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        assert f"helm uninstall beside --namespace {namespace}" in shown.stdout
+        assert whole.kube.object("deployments.apps", "beside-server", namespace) is None
+        again = whole.run("undo", journal.id, "--approve", plan.digest, **lab.environment)
+        assert "nothing of" in again.stdout

@@ -149,6 +149,10 @@ class KubeApi:
         """
         self._service.access.forbid(verb, resource, namespace)
 
+    def permit(self) -> None:
+        """Allows everything that was forbidden, as what a bundle does not hold is."""
+        self._service.access.permit()
+
     def fail(
         self,
         match: str,
