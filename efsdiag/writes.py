@@ -92,11 +92,16 @@ _ALL = [
     *_kube("storageclasses", "storage.k8s.io/v1", "create", "patch", "delete", namespaced=False),
     *_kube("csidrivers", "storage.k8s.io/v1", "create", "delete", namespaced=False),
     *_kube("leases", "coordination.k8s.io/v1", "create", "patch", "delete"),
+    # Which rights helm needs is said by its chart: those of all that the chart makes, and of the release's Secrets.
+    WriteOperation("helm:upgrade", ()),
+    WriteOperation("helm:rollback", ()),
+    WriteOperation("helm:uninstall", ()),
 ]
 
 WRITES: dict[str, WriteOperation] = {write.operation: write for write in _ALL}
 """Every write by its name. Parameters of an AWS write are those of the API. Those of a Kubernetes write are name,
-namespace, and `patch` (JSON Patch, RFC 6902), `object` (a manifest), or `uid` (of what is to be deleted)."""
+namespace, and `patch` (JSON Patch, RFC 6902), `object` (a manifest), or `uid` (of what is to be deleted). Those of a
+Helm write are in `releases.py`."""
 
 MANAGED = {"app.kubernetes.io/managed-by": "efsdiag"}
 """Labels of everything that efsdiag creates in a cluster; what lacks them it never deletes."""
@@ -127,7 +132,9 @@ def own_uid(query: Query) -> Lookup:
 
 
 def command_of(write: Write) -> str:
-    """The `kubectl` or `aws` command that does the same, on one line; a looked-up value stands as `$(command)`."""
+    """The `kubectl`, `helm` or `aws` command that does the same, on one line; what is looked up stands as `$(…)`."""
+    if write.operation.startswith("helm:"):
+        return _helm(write)
     return _kubectl(write) if write.operation.startswith("kube:") else _aws_cli(write)
 
 
@@ -144,6 +151,59 @@ def _kubectl(write: Write) -> str:
         return f"kubectl{scope} delete {resource} -l {label} --field-selector {name}"
     patch = json.dumps(given["patch"], separators=(",", ":"))
     return f"kubectl{scope} patch {resource} {shlex.quote(given['name'])} --type=json -p {shlex.quote(patch)}"
+
+
+def _helm(write: Write) -> str:
+    given = write.parameters
+    arguments = " ".join(shlex.quote(a) for a in helm_arguments(write))
+    if write.operation != "helm:upgrade":
+        return f"helm {arguments}"
+    check = ""
+    if given["digest"] and is_archive(given["chart"]):
+        listed = f"{given['digest'].removeprefix('sha256:')}  {given['chart']}"
+        check = f"printf '%s\\n' {shlex.quote(listed)} | sha256sum --check --quiet && "
+    return f"{check}printf %s {_manifest(given['values'])} | helm {arguments} --values -"
+
+
+def helm_arguments(write: Write) -> list[str]:
+    """The words after `helm` that carry out the write; the values of an upgrade are not among them.
+
+    `upgrade --install` makes the release where there is none. By its description and its label an undo knows the
+    revision that it may take back.
+    """
+    given, verb = write.parameters, write.operation.partition(":")[2]
+    words = [verb, given["release"]]
+    if verb == "upgrade":
+        words += [given["chart"], "--install"]
+        words += ["--repo", given["repository"]] if given["repository"] else []
+        words += ["--version", given["version"]] if given["version"] else []
+    words += ["--namespace", given["namespace"]]
+    if verb == "upgrade":
+        words += ["--create-namespace"] if given["createNamespace"] else []
+        mark = mark_of(write)
+        words += ["--timeout", given["timeout"], "--description", description_of(mark), "--labels", label_of(mark)]
+    return words
+
+
+def is_archive(chart: str) -> bool:
+    """Whether the chart is a file of this machine, and no name in a repository."""
+    return chart.endswith((".tgz", ".tar.gz")) and "://" not in chart
+
+
+def mark_of(write: Write) -> str:
+    """What the revision that the upgrade makes is known by: these values and this chart, and no others."""
+    text = json.dumps(write.as_json(), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def description_of(mark: str) -> str:
+    """The description of a revision with that mark."""
+    return f"efsdiag {mark}"
+
+
+def label_of(mark: str) -> str:
+    """The label of a revision with that mark, as helm takes it and selects by it."""
+    return f"efsdiag={mark}"
 
 
 def _manifest(thing: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ DIGESTS: set[str] = set()
 """Digests that the test approved without holding the plan: a probe's. The journal knows what they stand for."""
 JOURNALS: set[Path] = set()
 OFFENCES: list[str] = []
+BY_HAND: list[bool] = []
 
 
 def agree(plan: Plan) -> Plan:
@@ -57,9 +58,22 @@ def forget() -> None:
         known.clear()
 
 
+@contextlib.contextmanager
+def helm_by_hand() -> Iterator[None]:
+    """While it lasts, helm is run by the test itself, and needs nobody's consent."""
+    BY_HAND.append(True)
+    yield
+    BY_HAND.pop()
+
+
 def watch_kube(request: Request) -> None:
     """Told by every Kubernetes API server of the tests."""
-    if not request.mutates or request.dry_run or not request.headers.get("user-agent", "").startswith("efsdiag/"):
+    agent = request.headers.get("user-agent", "")
+    if not request.mutates or request.dry_run or not agent.startswith(("efsdiag/", "Helm/")):
+        return
+    if agent.startswith("Helm/"):
+        if not BY_HAND and not any(_is_of_release(request, write) for write in _writes()):
+            OFFENCES.append(f"helm: {request.verb} {request.resource} {request.name}")
         return
     allowed = _lock_of_consent(request) if request.name == "efsdiag" or _is_lock(request.body) else _agreed(request)
     if not allowed:
@@ -114,6 +128,11 @@ def _fits(sent: Any, agreed: Any) -> bool:
     if isinstance(agreed, list) and isinstance(sent, list):
         return len(agreed) == len(sent) and all(map(_fits, sent, agreed))
     return bool(sent == agreed)
+
+
+def _is_of_release(request: Request, write: Write) -> bool:
+    """Whether helm may send it for the write: in the release's namespace, or where there is none."""
+    return write.operation.startswith("helm:") and request.namespace in ("", write.parameters["namespace"])
 
 
 def _is_lock(body: Any) -> bool:

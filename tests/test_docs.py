@@ -12,6 +12,8 @@ from conftest import ROOT, run_efsdiag
 
 from efsdiag.cli.group import COMMANDS
 from efsdiag.report.data import EXIT_CODES
+from efsdiag.settings import default_settings
+from efsdiag.settings_file import commented_default
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = ROOT / "README.md"
@@ -149,3 +151,23 @@ def test_every_test_and_file_that_a_page_names_is_there(page: Path):
     assert [path for path in paths if not (ROOT / path).exists()] == []
     sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").glob("test_*.py"))
     assert [name for name in re.findall(r"`(test_\w+)`", text) if f"def {name}(" not in sources] == []
+
+
+def blocks(page, language):
+    """The fenced blocks of a page in that language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_page_of_settings_has_the_file_that_init_writes(request):
+    page = ROOT / "docs" / "settings.md"
+    (shown,) = blocks(page, "yaml")
+    if request.config.getoption("--rewrite-golden"):
+        page.write_text(page.read_text(encoding="utf-8").replace(shown, commented_default()), encoding="utf-8")
+        (shown,) = blocks(page, "yaml")
+    assert shown == commented_default()
+
+
+def test_the_page_of_charts_names_the_charts_that_the_settings_pin():
+    text = (ROOT / "docs" / "charts.md").read_text(encoding="utf-8")
+    for name, part in (("driver", default_settings().driver), ("prometheus", default_settings().prometheus)):
+        assert re.search(rf"\| `{name}` \| {part.chart} \| {re.escape(part.version)} .*{part.repository} \|", text)

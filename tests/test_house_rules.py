@@ -80,16 +80,47 @@ MAY_IMPORT = {
     "changes": {"model"},
     "writes": {"changes", "model"},
     "patches": {"changes", "redaction", "semantics", "writes"},
+    "chart_keys": {"semantics", "yaml_files"},
+    "charts": {"releases", "settings"},
+    "releases": {"changes", "model", "writes"},
+    "setting_kinds": {"semantics", "yaml_files"},
+    "settings": {"setting_kinds"},
+    "settings_file": {"setting_kinds", "settings", "yaml_files"},
     "listing": {"semantics"},
     "jobs": {"changes", "model", "operations", "semantics", "writes"},
-    "remedies": {"changes", "evidence", "jobs", "model", "operations", "patches", "remedies", "semantics", "writes"},
+    "remedies": {
+        "changes",
+        "charts",
+        "evidence",
+        "jobs",
+        "model",
+        "operations",
+        "patches",
+        "releases",
+        "remedies",
+        "semantics",
+        "settings",
+        "writes",
+    },
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
     "rights": {"gather", "operations", "remedy_rules", "rights", "rules", "world", "writes"},
     "treat": {"changes", "gather", "model", "operations", "redaction", "remedy_rules", "treat", "writes"},
     "redaction": {"redaction"},
     "pseudonyms": {"catalogue", "pseudonyms"},
     "surroundings": {"model", "operations", "semantics"},
-    "world": {"changes", "model", "operations", "pseudonyms", "redaction", "world", "writes", "yaml_files"},
+    "world": {
+        "changes",
+        "chart_keys",
+        "model",
+        "operations",
+        "pseudonyms",
+        "redaction",
+        "releases",
+        "semantics",
+        "world",
+        "writes",
+        "yaml_files",
+    },
 }
 """Module or folder → what of efsdiag it may import. Those that are not here may import anything, except as below."""
 
@@ -213,9 +244,22 @@ def test_a_writer_is_made_in_one_place_for_those_who_asked_for_consent(file: Pat
 
 
 @every_module
-def test_no_other_program_is_run(file: Path) -> None:
+def test_no_other_program_is_run_but_helm_in_one_place(file: Path) -> None:
+    if named(file) == "world/helm.py":
+        return
     assert not imported(file) & {"subprocess", "pty", "ctypes", "multiprocessing"}
     assert not [c.lineno for c in calls(file) if re.match(r"system$|popen|exec[lv]|spawn|posix_spawn", called(c))]
+
+
+def test_helm_is_run_by_those_who_look_and_by_the_writes_of_releases_alone() -> None:
+    users = {named(f) for f in MODULES if "efsdiag.world.helm_writes" in imported(f)}
+    assert users == {"world/writer.py"}
+    runs = {
+        named(f) for f in MODULES for call in calls(f) if called(call) == "run" and "helm" in ast.unparse(call.func)
+    }
+    assert runs == {"world/helm_reads.py", "world/helm_writes.py"}
+    texts = {n.value for n in ast.walk(tree(ROOT / "world/helm_reads.py")) if isinstance(n, ast.Constant)}
+    assert not texts & {"upgrade", "install", "uninstall", "rollback", "delete", "push"}
 
 
 MAKE_QUERIES = {

@@ -816,6 +816,55 @@ def test_a_json_patch_applies_whole_or_not_at_all(api: KubeApi) -> None:
     assert images(api) == ["prom:2", "x:1"]
 
 
+def test_apply_creates_for_those_alone_who_may_create(api: KubeApi) -> None:
+    path, kind = "/apis/apps/v1/namespaces/monitoring/deployments", "application/apply-patch+yaml"
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "new"}, "spec": {"replicas": 1}}
+    api.forbid("create", "deployments.apps")
+    refused = ask(api, f"{path}/new", "PATCH", manifest, kind, fieldManager="tests")
+    assert refused.status == 403
+    assert 'cannot create resource "deployments"' in refused.message
+    assert api.object("deployments.apps", "new", "monitoring") is None
+
+
+def test_the_openapi_document_has_no_schemas(api: KubeApi) -> None:
+    found = ask(api, "/openapi/v2")
+    assert (found.status, found.text) == (200, "")
+    assert found.headers["Content-Type"] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+def field_of(number: int, value: bytes) -> bytes:
+    """A field of a protobuf message that holds bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def protobuf(kind: str, raw: bytes) -> bytes:
+    about = field_of(1, b"v1") + field_of(2, kind.encode())
+    return b"k8s\0" + field_of(1, about) + field_of(2, raw)
+
+
+def test_a_secret_is_known_in_protobuf_and_nothing_else_is(api: KubeApi) -> None:
+    metadata = field_of(1, b"s") + field_of(3, b"monitoring") + field_of(11, field_of(1, b"a") + field_of(2, b"b"))
+    secret = field_of(1, metadata) + field_of(2, field_of(1, b"k") + field_of(2, b"v")) + field_of(3, b"Opaque")
+    path = "/api/v1/namespaces/monitoring/secrets"
+
+    def send(body: bytes, method: str = "POST", tail: str = "") -> int:
+        connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=10)
+        try:
+            connection.request(method, path + tail, body, {"Content-Type": "application/vnd.kubernetes.protobuf"})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    assert send(protobuf("Secret", secret)) == 201
+    kept = api.object("secrets", "s", "monitoring")
+    assert kept is not None
+    assert (kept["data"], kept["type"], kept["metadata"]["labels"]) == ({"k": "dg=="}, "Opaque", {"a": "b"})
+    assert send(protobuf("Pod", secret)) == 415
+    assert send(protobuf("Secret", secret)[:-3] + b"\xff") == 415
+    assert send(protobuf("DeleteOptions", b""), "DELETE", "/s") == 200
+    assert api.object("secrets", "s", "monitoring") is None
+
+
 def test_apply_creates_and_then_merges(api: KubeApi) -> None:
     path = "/api/v1/namespaces/monitoring/configmaps/new"
     kind = "application/apply-patch+yaml"

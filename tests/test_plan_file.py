@@ -31,7 +31,7 @@ LOOKUPS = st.builds(
     TEXT.filter(bool),
     TEXT,
 )
-AWS = sorted(name for name in WRITES if not name.startswith("kube:"))
+AWS = sorted(name for name in WRITES if not name.startswith(("kube:", "helm:")))
 PATCHES = st.lists(st.fixed_dictionaries({"op": st.just("add"), "path": TEXT, "value": JSON}), max_size=2)
 NAMES = st.sampled_from(["GroupId", "RoleName", "Value", "read"])
 PARAMETERS = st.dictionaries(NAMES, JSON | LOOKUPS, max_size=3)

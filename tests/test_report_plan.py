@@ -11,8 +11,10 @@ import pytest
 import yaml
 from plans import PLACE, a_change, label, plan_with, storage_class
 
-from efsdiag.changes import Change, Plan, Risk
+from efsdiag.changes import Change, Lookup, Plan, Risk
 from efsdiag.model import Ref, Subject
+from efsdiag.operations import read_of
+from efsdiag.releases import Chart, Release, release_change
 from efsdiag.report.export import exported
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import Look, painted
@@ -47,9 +49,16 @@ def mount_target() -> Change:
     )
 
 
+def release(name: str = "prometheus") -> Change:
+    chart = Chart("prometheus", "https://charts.example.org", "1.2.3")
+    made = Release(name, "monitoring", chart, {"server": {"persistentVolume": {"existingClaim": name}}}, True)
+    return release_change(made, f"install {name}", Ref("Release", name), present=False)
+
+
 def whole() -> Plan:
     """A plan with all that a plan can have."""
-    plan = plan_with(rule(), rule("Egress", "sg-3"), mount_target(), attachment(), label("pv-1"), storage_class("efs"))
+    account = (rule(), rule("Egress", "sg-3"), mount_target(), attachment())
+    plan = plan_with(*account, label("pv-1"), storage_class("efs"), release())
     other = replace(plan.chosen[0], remedy="another-way", changes=(a_change(1, Risk.IRREVERSIBLE),))
     return replace(
         plan, alternatives=(other,), declined=(("network.nacl", "open-nacl", "the rule is not known"), ("x.y", "", "-"))
@@ -61,7 +70,7 @@ def hostile() -> Plan:
     manifest = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": HOSTILE}}
     write = write_of("kube:create persistentvolumes", name=HOSTILE, object=manifest)
     made = Change(write, HOSTILE, Ref("x", HOSTILE), residue=HOSTILE)
-    changes = (rule(group=HOSTILE), attachment(HOSTILE), label(HOSTILE), made)
+    changes = (rule(group=HOSTILE), attachment(HOSTILE), label(HOSTILE), made, release(HOSTILE))
     plan = plan_with(*changes, place=replace(PLACE, context=HOSTILE), target=Subject("Pod", HOSTILE, HOSTILE))
     return replace(plan, declined=((HOSTILE, HOSTILE, HOSTILE),))
 
@@ -120,7 +129,18 @@ def test_the_terraform_is_stable_and_evaluates_nothing(plan: Plan) -> None:
     for line in text.splitlines():
         if not line.startswith("#"):
             assert not re.search(r"(?<!\$)\$\{|(?<!%)%\{", line)
-            assert re.fullmatch(r'|resource "\w+" "\w+" \{|\}|  \w+ += ("(?:[^"\\]|\\.)*"|\d+|\[.*\])', line), line
+            assert re.fullmatch(
+                r'|resource "\w+" "\w+" \{|\}|  \w+ += ("(?:[^"\\]|\\.)*"|\d+|true|false|\[.*\])', line
+            ), line
+
+
+def test_a_release_whose_values_are_looked_up_stands_as_a_comment() -> None:
+    found = Lookup(read_of("kube:get namespaces", name="kube-system"), "metadata.uid")
+    write = release().write
+    change = replace(release(), write=write_of("helm:upgrade", **{**write.parameters, "values": {"a": found}}))
+    text = exported(plan_with(change), "terraform")
+    assert 'resource "' not in text
+    assert "helm upgrade prometheus" in text
 
 
 @pytest.mark.parametrize(

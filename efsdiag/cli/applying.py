@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from efsdiag.changes import Change, Choices, Consent, ConsentError, Option, Plan, Write, WriteFailed
 from efsdiag.cli import output
+from efsdiag.cli.charts import releases_of
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
 from efsdiag.cli.job_ends import await_jobs, jobs_of
 from efsdiag.cli.planning import make_plan, request_for, say, verify_same_place
@@ -95,7 +96,8 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
             plan = make_plan(done, choices, looks)
             if done.found.diagnosis.status is Status.HEALTHY or not plan.changes:
                 return EXIT_CODES[done.found.diagnosis.status]
-        say([(), *plan_lines(plan_as_json(plan), output.width()), ()], request)
+        shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
+        say([(), *shown, ()], request)
         consent = asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?", WITHOUT_TERMINAL)
         # Nobody knows how long the question stood there: what was agreed to has to be what is wrong now.
         with no_other_fix(), looking_as_planned(plan, consent, request, given, again=True) as done:

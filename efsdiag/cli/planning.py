@@ -30,6 +30,7 @@ from efsdiag.treat.planning import ChoiceError, look_plan_of, place_of, plan_of
 
 def print_plan(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
     """Prints the plan, writes it to its file, and returns the exit code. Errors: Fault."""
+    from efsdiag.cli.charts import releases_of
     from efsdiag.cli.probing import looking
 
     given = dict(given)
@@ -47,7 +48,8 @@ def print_plan(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
     if file:
         _save(file, document)
     if emit == "text":
-        lines = [*plan_lines(document, output.width()), *_how_to_go_on(plan, done.found.diagnosis, file)]
+        lines = [*plan_lines(document, output.width()), *(releases_of(plan, request.live) if plan.live else ())]
+        lines += _how_to_go_on(plan, done.found.diagnosis, file)
         say(lines, request)
     else:
         output.write(as_json(document) if emit == "json" else exported(plan, emit))

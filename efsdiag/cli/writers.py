@@ -17,6 +17,7 @@ from efsdiag.report.text import safe
 from efsdiag.world.errors import Unreachable
 
 if TYPE_CHECKING:
+    from efsdiag.world.helm import Identity
     from efsdiag.world.writer import Writer
 
 
@@ -51,6 +52,7 @@ def open_writer(
 ) -> Iterator[Writer]:
     """A writer for this plan, with the cluster's lock held. Errors: Fault, WriteFailed, ConsentError."""
     from efsdiag.world.aws import AwsSource
+    from efsdiag.world.helm import Helm
     from efsdiag.world.kube_http import Cluster
     from efsdiag.world.lease import Locked, locked
     from efsdiag.world.writer import Writer
@@ -71,12 +73,22 @@ def open_writer(
         timeout_s=options.request_timeout,
         attempts=1,
     )
-    writer = Writer(plan, consent, cluster, aws, read, undoing=undoing)
     try:
-        with locked(cluster, plan.digest, datetime.now(UTC), _lock_stays):
-            yield writer
+        with Helm(helm_identity(options, cluster.context)) as helm:
+            writer = Writer(plan, consent, cluster, aws, read, helm, undoing=undoing)
+            with locked(cluster, plan.digest, datetime.now(UTC), _lock_stays):
+                yield writer
     except Locked as error:
         raise Fault("another-fix-runs", str(error), "wait until it has ended", CONSENT) from error
+
+
+def helm_identity(options: LiveOptions, context: str) -> Identity:
+    """Who helm is: whoever efsdiag is, in the same context of the same kubeconfig."""
+    from efsdiag.world.helm import Identity
+
+    # In a pod there is no kubeconfig, and helm finds the service account as efsdiag does.
+    named = options.context or (context if context != "in-cluster" else None)
+    return Identity(options.kubeconfig, named, options.as_user, tuple(options.as_group))
 
 
 def _lock_stays(why: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from efsdiag.changes import Change, Plan
+from efsdiag.changes import Change, Plan, with_lookups
 from efsdiag.report.machine import as_yaml
 from efsdiag.report.text import is_invisible, safe
 from efsdiag.writes import command_of, manifest_of
@@ -64,7 +64,25 @@ def _resource(change: Change, name: str) -> str:
         return _block(
             "aws_iam_role_policy_attachment", name, {"role": given["RoleName"], "policy_arn": given["PolicyArn"]}
         )
+    if operation == "helm:upgrade":
+        return _release(given, name)
     return ""
+
+
+def _release(given: Any, name: str) -> str:
+    """A Helm release; "" where a value of it is looked up when it is made."""
+    values = with_lookups(given["values"], lambda _: None)
+    if values != given["values"]:
+        return ""
+    arguments = {key: given[key] for key in ("repository", "version") if given[key]}
+    more = {
+        "name": given["release"],
+        "namespace": given["namespace"],
+        "create_namespace": given["createNamespace"],
+        "chart": given["chart"],
+        "values": [json.dumps(values, sort_keys=True)],
+    }
+    return _block("helm_release", name, {**more, **arguments})
 
 
 def _rule(given: Any, direction: str, name: str) -> str:

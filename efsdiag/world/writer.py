@@ -1,4 +1,4 @@
-"""The only writes: the changes of a plan that was agreed to, in Kubernetes and in AWS.
+"""The only writes: the changes of a plan that was agreed to, in Kubernetes, in AWS and by Helm.
 
 A `Writer` is made for one plan and one consent, and refuses whatever is not in that plan. Each call is made once: what
 a second call would do is for whoever reads the journal to decide.
@@ -28,6 +28,8 @@ from efsdiag.redaction import is_redacted, redacted_text
 from efsdiag.world.aws import AwsSource
 from efsdiag.world.aws_errors import Kind, kind_of, sentence
 from efsdiag.world.errors import Unreachable
+from efsdiag.world.helm import Helm
+from efsdiag.world.helm_writes import rehearse_release, release_holds, write_release
 from efsdiag.world.json_patch import contains, holds_already
 from efsdiag.world.kube_http import Cluster, message_of
 from efsdiag.world.retry import Reply
@@ -44,7 +46,15 @@ class Writer:
     """
 
     def __init__(
-        self, plan: Plan, consent: Consent, cluster: Cluster, aws: AwsSource, read: Source, *, undoing: bool = False
+        self,
+        plan: Plan,
+        consent: Consent,
+        cluster: Cluster,
+        aws: AwsSource,
+        read: Source,
+        helm: Helm | None = None,
+        *,
+        undoing: bool = False,
     ) -> None:
         """With `undoing`, the plan's undo is what was agreed to, and the only thing that is carried out."""
         verify_consent(plan, consent)
@@ -53,9 +63,10 @@ class Writer:
         self._cluster = cluster
         self._aws = aws
         self._read = read
+        self._helm = helm
 
     def rehearse(self, write: Write) -> None:
-        """A dry run where there is one: all of Kubernetes, and the EC2 operations that have DryRun."""
+        """A dry run where there is one: all of Kubernetes and Helm, and the EC2 operations that have DryRun."""
         self._verify(write)
         try:
             self._rehearse(write)
@@ -68,6 +79,10 @@ class Writer:
             if self._is_known(write):
                 self._kube(write, dry=True)
             return
+        if write.operation.startswith("helm:"):
+            if self._is_known(write):
+                rehearse_release(self._program(), write, self._parameters(write))
+            return
         client, operation = self._client(write)
         model = client.meta.service_model.operation_model(operation)
         if model.input_shape is not None and "DryRun" in model.input_shape.members:
@@ -78,6 +93,8 @@ class Writer:
         self._verify(write)
         if write.operation.startswith("kube:"):
             return self._kube(write, dry=False)
+        if write.operation.startswith("helm:"):
+            return write_release(self._program(), write, self._parameters(write))
         client, operation = self._client(write)
         return self._call(write, client, operation, self._parameters(write))
 
@@ -85,6 +102,8 @@ class Writer:
         """Whether the world is as the change would make it; None where that cannot be told."""
         if change.write.operation.startswith("kube:"):
             return self._kube_holds(change.write)
+        if change.write.operation.startswith("helm:"):
+            return release_holds(self._program(), change.write, change.write.parameters)
         lookups = [v for v in (change.undo.parameters.values() if change.undo else ()) if isinstance(v, Lookup)]
         return all(self._looked_up(lookup) is not None for lookup in lookups) if lookups else None
 
@@ -116,10 +135,15 @@ class Writer:
         try:
             self._parameters(write)
         except WriteFailed as failure:
-            if failure.trouble is Trouble.INVALID and write.operation.startswith("kube:create"):
+            if failure.trouble is Trouble.INVALID and write.operation.startswith(("kube:create", "helm:upgrade")):
                 return False
             raise
         return True
+
+    def _program(self) -> Helm:
+        if self._helm is None:
+            raise WriteFailed(Trouble.REFUSED, "helm is not at hand here, and releases are made by it")
+        return self._helm
 
     def _looked_up(self, lookup: Lookup) -> Any:
         import jmespath

@@ -69,6 +69,10 @@ class Access:
         """`cluster_too`: who may not list in one namespace may not list in all of them at once, as RBAC has it."""
         self._refused.append(_Refused(verb, resource, namespace, cluster_too))
 
+    def permit(self) -> None:
+        """Forbids nothing any more."""
+        self._refused.clear()
+
     def allows(self, verb: str, resource: Resource, subresource: str = "", namespace: str = "", name: str = "") -> bool:
         tail = f"/{subresource}" if subresource else ""
         asked = (verb, resource.group, f"{resource.plural}{tail}", namespace, name)

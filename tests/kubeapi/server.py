@@ -156,6 +156,10 @@ class KubeApi:
         """
         self._service.access.grant_only(roles)
 
+    def permit(self) -> None:
+        """Allows everything that was forbidden, as what a bundle does not hold is."""
+        self._service.access.permit()
+
     def fail(
         self,
         match: str,

@@ -31,6 +31,8 @@ from .rules import Access, Fault, Faults
 from .store import Store
 
 _HEALTH = frozenset(("/healthz", "/livez", "/readyz"))
+_NO_SCHEMAS = Answer(200, b"", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+"""An OpenAPI document without a schema, in protobuf: a client that checks what it sends against it checks nothing."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,8 @@ class Service:
             return json_answer(document)
         if ask.path in _HEALTH:
             return text_answer("ok")
+        if (ask.method, ask.path) == ("GET", "/openapi/v2"):
+            return _NO_SCHEMAS
         found = route(self.discovery, ask.method, ask.path, ask.query)
         namespace, name = found.subject(ask.query)
         self.access.check(user, found.verb, found.resource, found.subresource, namespace, name)
@@ -102,6 +106,8 @@ class Service:
         if found.verb in ("get", "watch"):
             raise method_not_allowed()
         content_type = ask.headers.get("content-type", "").partition(";")[0]
+        if content_type == writes.APPLY and not self.store.get(found.resource, found.namespace, found.name):
+            self.access.check(user, "create", found.resource, found.subresource, found.namespace, found.name)
         asked = writes.Write(found, ask.query, content_type, writes.parsed(ask.body))
         return writes.write(self.store, self.access, asked)
 

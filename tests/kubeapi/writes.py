@@ -28,13 +28,15 @@ from .answers import (
     unsupported_patch_type,
 )
 from .patches import json_patch, merge_patch, strategic_merge
+from .protobuf import object_of
 from .resources import Resource
 from .routes import Route
 from .rules import Access
 from .store import Store, Stored
 from .validation import check_change, check_name
 
-_APPLY = "application/apply-patch+yaml"
+APPLY = "application/apply-patch+yaml"
+"""What it patches need not be there: then it is created, which takes the right to do that."""
 _STRATEGIC = "application/strategic-merge-patch+json"
 _FIXED_METADATA = ("uid", "creationTimestamp", "deletionTimestamp", "name", "namespace")
 _MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"
@@ -58,11 +60,12 @@ class Write:
 def parsed(body: bytes) -> Any:
     """The body as JSON; None where there is none. Clients send their YAML for apply as JSON, too.
 
-    Refuses with 415 what is not JSON, such as the protobuf of kubectl's own questions ("auth can-i").
+    A Secret is known in protobuf too, since helm sends those of its releases in it. Refuses with 415 what else is not
+    JSON, such as the protobuf of kubectl's own questions ("auth can-i").
     """
     try:
-        return json.loads(body) if body else None
-    except ValueError:
+        return (object_of(body) or json.loads(body)) if body else None
+    except (ValueError, IndexError):
         raise unsupported_body() from None
 
 
@@ -112,7 +115,7 @@ def _create(store: Store, asked: Write, manifest: dict[str, Any]) -> dict[str, A
 def _change(store: Store, asked: Write) -> Answer:
     route = asked.route
     found = store.get(route.resource, route.namespace, route.name)
-    if found is None and asked.content_type == _APPLY:
+    if found is None and asked.content_type == APPLY:
         return json_answer(_create(store, asked, _applied(asked)), 201)
     if found is None:
         raise not_found(route.resource, route.name)
@@ -140,7 +143,7 @@ def _patched(asked: Write, old: dict[str, Any]) -> dict[str, Any]:
         return _object(merge_patch(old, asked.body))
     if kind == _STRATEGIC and not custom:
         return _object(strategic_merge(old, asked.body))
-    if kind == _APPLY:
+    if kind == APPLY:
         return _object((merge_patch if custom else strategic_merge)(old, _applied(asked)))
     raise unsupported_patch_type()
 
