@@ -155,7 +155,7 @@ def test_every_test_and_file_that_a_page_names_is_there(page: Path):
 
 def blocks(page, language):
     """The fenced blocks of a page in that language."""
-    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def test_the_page_of_settings_has_the_file_that_init_writes(request):
