@@ -41,6 +41,7 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
 
 
+@cache
 def imported(file: Path) -> set[str]:
     """The dotted names that a module imports anywhere in it, inside functions too."""
     found = set()
