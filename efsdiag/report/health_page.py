@@ -7,6 +7,7 @@ from typing import Any
 
 from efsdiag.report.by_hand import filled
 from efsdiag.report.layout import Item, Line, Section, fit, joined, line
+from efsdiag.report.refs import how_many
 from efsdiag.report.sections import named, where
 from efsdiag.report.since import Since
 from efsdiag.report.terminal import MOST_LINES, Look, painted
@@ -179,10 +180,3 @@ def counted(report: Mapping[str, Any]) -> str:
     if ill:
         return f"{ill} of {total} workloads with storage {'is' if ill == 1 else 'are'} not well"
     return f"{counts['healthy']} of {total} workloads with storage {'is' if total == 1 else 'are'} well"
-
-
-def how_many(entry: Mapping[str, Any]) -> str:
-    """ "60 pods of 12 workloads"; "1 workload without a pod"."""
-    pods, workloads = entry["podCount"], entry["targetCount"]
-    many = f"{workloads} workload{'s' * (workloads != 1)}"
-    return f"{pods} pod{'s' * (pods != 1)} of {many}" if pods else f"{many} without a pod"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from efsdiag.report.health_page import counted, how_many
+from efsdiag.report.health_page import counted
 from efsdiag.report.markdown import cause_title, chain_of, proof_of, remedies_of, short
 from efsdiag.report.markdown_text import code, prose
+from efsdiag.report.refs import how_many
 from efsdiag.report.terminal import Look
 from efsdiag.report.ticket import HEADS, Part, clear_list, commands, foot, lines_of, named, part, text_of
 
