@@ -7,7 +7,7 @@ from typing import Any
 
 from efsdiag.report.grouped import not_looked_at, ruled_out
 from efsdiag.report.markdown_text import code, prose
-from efsdiag.report.ticket import HEADS, Part, listed, commands, foot, lines_of, named, part, text_of
+from efsdiag.report.ticket import HEADS, Part, commands, foot, lines_of, listed, named, part, text_of
 
 _SIGNS = {"pass": "✓", "fail": "✗", "unknown": "?", "waiting": "…", "skip": "–"}
 _LONGEST_CHAIN = 5

@@ -9,7 +9,7 @@ from efsdiag.report.health_page import counted, how_many
 from efsdiag.report.markdown import cause_title, chain_of, proof_of, remedies_of, short
 from efsdiag.report.markdown_text import code, prose
 from efsdiag.report.terminal import Look
-from efsdiag.report.ticket import HEADS, Part, listed, commands, foot, lines_of, named, part, text_of
+from efsdiag.report.ticket import HEADS, Part, commands, foot, lines_of, listed, named, part, text_of
 
 _MOST_WHOLE = 3
 """Root causes with a section of their own; where there are more, it is one less."""
