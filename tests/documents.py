@@ -36,9 +36,12 @@ def validator(kind: str) -> Any:
 
 def faults_of(document: Any, kind: str) -> list[str]:
     """What is wrong with the document, each with its place; empty where nothing is."""
-    # Half a character, which a document may hold and UTF-8 cannot, stands as a question mark here.
-    plain = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
-    found = validator(kind).iter_errors(plain)
+    try:
+        found = validator(kind).iter_errors(document)
+    except UnicodeEncodeError:
+        # Half a character, which a document may hold and UTF-8 cannot, stands as a question mark here.
+        plain = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+        found = validator(kind).iter_errors(plain)
     return [f"{kind} {'/'.join(map(str, fault.instance_path))}: {fault.message[-300:]}" for fault in found]
 
 

@@ -87,7 +87,7 @@ def test_what_was_not_looked_at_and_what_expired_is_told():
     assert "- Role `r` (60 pods of 30 workloads): nothing is mounted (`mounted`)\n" in made
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.integers(0, 12), st.integers(0, 30))
 def test_no_ticket_is_longer_than_60_lines(causes, latent):
     made = ticket(causes=causes, latent=latent)

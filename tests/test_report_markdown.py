@@ -56,7 +56,7 @@ def test_a_hostile_sentence_is_text(text):
 SIGNS = st.text(st.sampled_from("`~<>&|*_[]()#@!:/\\-+=.\"'$ \n\t1ab"), max_size=30)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(SIGNS | st.text(max_size=10), max_size=8))
 def test_no_sentence_gets_out_of_its_place(parts):
     for text in (" ".join(parts), "".join(parts)):
@@ -107,7 +107,7 @@ def crowded(causes, latent, suspects, fixes, commands, chain, proof):
 MANY = st.integers(0, 30)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.integers(1, 12), MANY, MANY, MANY, MANY, st.integers(1, 12), MANY)
 def test_no_ticket_is_longer_than_60_lines(causes, latent, suspects, fixes, commands, chain, proof):
     made = markdown(crowded(causes, latent, suspects, fixes, commands, chain, proof))

@@ -7,7 +7,7 @@ from typing import Any
 
 from efsdiag.report.grouped import not_looked_at, ruled_out
 from efsdiag.report.markdown_text import code, prose
-from efsdiag.report.ticket import HEADS, Part, clear_list, commands, foot, lines_of, named, part, text_of
+from efsdiag.report.ticket import HEADS, Part, commands, foot, lines_of, listed, named, part, text_of
 
 _SIGNS = {"pass": "✓", "fail": "✗", "unknown": "?", "waiting": "…", "skip": "–"}
 _LONGEST_CHAIN = 5
@@ -20,9 +20,8 @@ def markdown(report: Mapping[str, Any]) -> str:
     causes = report["rootCauses"]
     first = causes[0] if causes else None
     head, end = _head(report), lines_of(foot(report["environment"], report["now"]))
-    proof, chain = (
-        (part("Proof", proof_of(first)), _chain(report, first)) if first else (part("Proof", ()), _deepest(report))
-    )
+    proof = part("Proof", proof_of(first) if first else ())
+    chain = _chain(report, first) if first else _deepest(report)
     further = part("Further root causes", [short(cause) for cause in causes[1:]])
     cleared, latent, suspects = _ruled_out(report), _latent(report), _suspects(report)
     mends = part("What mends it", remedies_of(first) if first else ())
@@ -40,7 +39,7 @@ def _head(report: Mapping[str, Any]) -> Part:
         cause = causes[0]
         paragraphs += [cause_title(cause, 0, len(causes)), prose(cause["summary"])]
         if cause["unverified"]:
-            paragraphs.append(f"Likely only: nobody looked at {clear_list(cause['unverified'], _MOST_CHECKS)}")
+            paragraphs.append(f"Likely only: nobody looked at {listed(cause['unverified'], _MOST_CHECKS)}")
     return lines_of(*paragraphs)
 
 
@@ -95,10 +94,7 @@ def _ruled_out(report: Mapping[str, Any]) -> Part:
     groups = ruled_out(report)
     return part(
         "Ruled out",
-        [
-            f"{f'{code(by)} holds, so not' if by else 'seen to hold'}: {clear_list(ids, _MOST_CHECKS)}"
-            for by, ids in groups
-        ],
+        [f"{f'{code(by)} holds, so not' if by else 'seen to hold'}: {listed(ids, _MOST_CHECKS)}" for by, ids in groups],
     )
 
 
@@ -106,7 +102,7 @@ def _latent(report: Mapping[str, Any]) -> Part:
     healthy = report["status"] == "healthy"
     items = [
         f"{'risk' if item['kind'] == 'risk' else 'wrong'}: {code(item['id'])}: {prose(item['summary'])}"
-        + (f" (cleared by {clear_list(item['clearedBy'], 3)})" if item["clearedBy"] else "")
+        + (f" (cleared by {listed(item['clearedBy'], 3)})" if item["clearedBy"] else "")
         for item in report["latent"]
     ]
     return part("Wrong, but not in the way" if healthy else "Wrong, but not the cause", items)
@@ -114,7 +110,7 @@ def _latent(report: Mapping[str, Any]) -> Part:
 
 def _suspects(report: Mapping[str, Any]) -> Part:
     items = [
-        f"{clear_list(checks, 3)}: {prose(reason)}" + (f"; missing is {code(grant)}" if grant else "")
+        f"{listed(checks, 3)}: {prose(reason)}" + (f"; missing is {code(grant)}" if grant else "")
         for reason, grant, checks in not_looked_at(report)
     ]
     return part("Not looked at", items)

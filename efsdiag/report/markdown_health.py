@@ -10,7 +10,7 @@ from efsdiag.report.markdown import cause_title, chain_of, proof_of, remedies_of
 from efsdiag.report.markdown_text import code, prose
 from efsdiag.report.refs import how_many
 from efsdiag.report.terminal import Look
-from efsdiag.report.ticket import HEADS, Part, clear_list, commands, foot, lines_of, named, part, text_of
+from efsdiag.report.ticket import HEADS, Part, commands, foot, lines_of, listed, named, part, text_of
 
 _MOST_WHOLE = 3
 """Root causes with a section of their own; where there are more, it is one less."""
@@ -39,7 +39,7 @@ def _head(report: Mapping[str, Any]) -> Part:
 
 
 def _scope(scope: Mapping[str, Any]) -> str:
-    names = clear_list(scope["namespaces"], _MOST_TARGETS)
+    names = listed(scope["namespaces"], _MOST_TARGETS)
     spaces = "All namespaces" if scope["allNamespaces"] else f"Namespaces: {names}"
     return f"{spaces}, pods with {code(scope['selector'])}" if scope["selector"] else spaces
 
@@ -89,7 +89,7 @@ def _missing(report: Mapping[str, Any]) -> Part:
     for entry in report["coverage"]["unlisted"]:
         groups.setdefault(entry["operation"], []).append(entry)
     for operation, group in groups.items():
-        spaces = clear_list([entry["namespace"] for entry in group if entry["namespace"]], _MOST_TARGETS)
+        spaces = listed([entry["namespace"] for entry in group if entry["namespace"]], _MOST_TARGETS)
         where = f" in {spaces}" if spaces else ""
         items.append(f"{code(operation)}{where}: {prose(group[0]['reason'])}{_grant(group[0])}")
     return part("Not looked at", items)

@@ -82,7 +82,7 @@ def named(thing: dict[str, Any]) -> str:
     return f"{kind if kind.isalpha() and kind.isascii() else code(kind, 60)} {code(name, 150)}".strip()
 
 
-def clear_list(names: Sequence[str], most: int) -> str:
+def listed(names: Sequence[str], most: int) -> str:
     """At most so many names as code, and how many are left."""
     shown = ", ".join(code(name, 100) for name in names[:most])
     return f"{shown}, … {len(names) - most} more" if len(names) > most else shown
