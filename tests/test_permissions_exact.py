@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -177,6 +178,17 @@ def test_a_check_of_everything_is_refused_nothing(whole: RemedyLab) -> None:
 def test_without_one_right_to_list_a_check_of_everything_names_it(whole: RemedyLab, atom: tuple[str, str, str]) -> None:
     grants = checked(whole, without(CHECK, atom))
     assert atom in {(r.group, r.resource, r.verb) for r in grants.kubernetes}
+
+
+def test_a_capture_is_refused_nothing(whole: RemedyLab, tmp_path: Path) -> None:
+    whole.rights = roles("--for", "capture"), policy("--for", "capture")
+    whole.kube.requests.clear()
+    assert whole.run("capture", "-A", "-o", str(tmp_path / "all.tar.gz")) == 0, whole.printed
+    assert [r.path for r in whole.kube.requests if r.status == 403] == []
+    with tarfile.open(tmp_path / "all.tar.gz") as archive:
+        (name,) = [n for n in archive.getnames() if n.endswith("/reads.json") or n == "reads.json"]
+        reads = json.load(archive.extractfile(name))
+    assert [r for r in reads["reads"] if r["outcome"] == "refused"] == []
 
 
 # --- to write -----------------------------------------------------------------------------------------------------
