@@ -213,6 +213,13 @@ def test_what_a_report_was_refused_becomes_a_role_for_each_namespace() -> None:
     assert len(others) == 3
 
 
+def test_what_a_check_of_everything_was_refused_is_found_in_its_coverage() -> None:
+    refused = {"operation": "kube:list pods", "namespace": "", "why": "no", "grant": "list pods in all namespaces"}
+    grants, others = missing_rights({"kind": "HealthReport", "coverage": {"refused": [], "unlisted": [refused]}})
+    assert [(r.resource, list(why.purposes)) for r, why in grants.kubernetes.items()] == [("pods", ["was refused"])]
+    assert others == []
+
+
 def test_a_text_of_a_report_that_is_no_right_of_efsdiag_gives_no_right(tmp_path: Path) -> None:
     file = tmp_path / "report.json"
     file.write_text(json.dumps(REPORT))
