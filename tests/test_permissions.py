@@ -49,7 +49,9 @@ KNOWS_ALL = ("semantics/", "world/bundle", "world/recorder.py", "world/kube.py",
 def said_in(file: Path) -> set[str]:
     """The operations that stand as texts anywhere in the file."""
     texts = {n.value for n in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(n, ast.Constant)}
-    return {name for name in (*READS, *WRITES) if name in texts}
+    # What helm may do is for its chart to say: its operations have no right of their own.
+    granted = [*READS, *(name for name, write in WRITES.items() if write.permissions)]
+    return {name for name in granted if name in texts}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_nobody_needs_secrets_or_exec_or_a_wildcard() -> None:
 
 
 def test_to_look_no_verb_is_needed_but_get_and_list() -> None:
-    for name in ("why", "check", "plan"):
+    for name in ("why", "check", "plan", "capture"):
         assert {verb for _, _, verb in atoms(roles("--for", name)[0])} == {"get", "list"}
     assert not FOR_EVERYBODY & set(policy("--read")["Statement"][0]["Action"])
 
@@ -209,6 +211,13 @@ def test_what_a_report_was_refused_becomes_a_role_for_each_namespace() -> None:
     assert list(grants.aws) == ["elasticfilesystem:DescribeMountTargets"]
     assert sorted(grants.aws["elasticfilesystem:DescribeMountTargets"].checks) == ["ipv6-open", "nfs-port-open"]
     assert len(others) == 3
+
+
+def test_what_a_check_of_everything_was_refused_is_found_in_its_coverage() -> None:
+    refused = {"operation": "kube:list pods", "namespace": "", "why": "no", "grant": "list pods in all namespaces"}
+    grants, others = missing_rights({"kind": "HealthReport", "coverage": {"refused": [], "unlisted": [refused]}})
+    assert [(r.resource, list(why.purposes)) for r, why in grants.kubernetes.items()] == [("pods", ["was refused"])]
+    assert others == []
 
 
 def test_a_text_of_a_report_that_is_no_right_of_efsdiag_gives_no_right(tmp_path: Path) -> None:

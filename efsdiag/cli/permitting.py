@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from efsdiag import surroundings
 from efsdiag.cli import job_ends
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import rulebook_of
@@ -63,6 +64,13 @@ def _plan(book: Rulebook) -> Needs:
     return found
 
 
+def _capture(book: Rulebook) -> Needs:
+    """A capture reads what a plan reads, and what surrounds that."""
+    found = _plan(book)
+    found.merge(needs.of_parts({"keeps what surrounds it": [surroundings]}))
+    return found
+
+
 def _probe(book: Rulebook) -> Needs:
     remedies = load_remedies()
     return _mended(book, _why(book), [remedies[name] for name in planning.LOOKS])
@@ -80,7 +88,7 @@ def _mended(book: Rulebook, found: Needs, remedies: list[Remedy]) -> Needs:
 
 
 def _read(book: Rulebook) -> Needs:
-    found = _plan(book)
+    found = _capture(book)
     found.merge(_check(book))
     found.merge(needs.of_parts({"finds the namespaces, where it may not list all of them at once": [scope]}))
     return found
@@ -94,6 +102,7 @@ NEEDED: dict[str, tuple[str, Callable[[Rulebook], Needs]]] = {
     "why": ("What efsdiag why reads", _why),
     "check": ("What efsdiag check reads", _check),
     "plan": ("What efsdiag plan reads", _plan),
+    "capture": ("What efsdiag capture reads", _capture),
     "probe": ("What efsdiag why --probe reads and writes", _probe),
     "apply": ("What efsdiag apply, undo and why --fix read and write", _apply),
     "read": ("What efsdiag may read", _read),

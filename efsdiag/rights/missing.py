@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from efsdiag.operations import READS
-from efsdiag.rights.needs import Reasons
+from efsdiag.rights.needs import Reasons, for_
 from efsdiag.rights.roles import EVERYWHERE, Grants, Right, right_of
 
 _KUBERNETES = re.compile(
@@ -32,7 +32,7 @@ def missing_rights(report: Any) -> tuple[Grants, list[str]]:
         if found is None or operation is None:
             others |= {grant: None}
             continue
-        reasons = Reasons({check: 1} if check else {})
+        reasons = Reasons({check: 1}) if check else for_("was refused")
         if operation.startswith("kube:"):
             namespace = found["namespace"] or EVERYWHERE
             kubernetes.setdefault(right_of(operation, found["permission"], namespace), Reasons()).add(reasons)
