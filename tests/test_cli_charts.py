@@ -56,6 +56,12 @@ def test_a_folder_has_the_archives_of_the_pinned_versions(folder: Path, monkeypa
         assert part.digest == digest_of(part.archive)
 
 
+def test_a_chart_of_a_registry_is_looked_for_under_its_last_name(folder: Path) -> None:
+    flags = ["prometheus.chart=oci://ghcr.io/prometheus-community/charts/prometheus", "prometheus.repository="]
+    made = with_charts(settings_with(*flags), {"charts_dir": str(folder)})
+    assert made.prometheus.archive == str(folder / "prometheus-29.27.0.tgz")
+
+
 def test_without_archives_and_values_of_ones_own_no_chart_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert with_charts(settings_with(), {}) == settings_with()

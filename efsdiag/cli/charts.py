@@ -76,7 +76,11 @@ def _located(part: _Part, name: str, folder: Path | None) -> _Part:
         return part
     from efsdiag.world.helm_reads import digest_of
 
-    path = Path(part.archive) if part.archive else Path(folder or "", f"{part.chart}-{part.version}.tgz")
+    path = (
+        Path(part.archive)
+        if part.archive
+        else Path(folder or "", f"{part.chart.rpartition('/')[2]}-{part.version}.tgz")
+    )
     try:
         found = digest_of(path)
     except OSError as error:
