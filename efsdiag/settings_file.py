@@ -39,10 +39,8 @@ def load_settings(file: Path | None = None, flags: Iterable[str] = ()) -> Settin
 
 
 def setting_place(file: Path, path: tuple[str, ...]) -> str:
-    """Where the key stands in the file, or the innermost one around it: "efsdiag.yaml:31". Errors: RuleError."""
-    _, places = placed(file, str(file))
-    held = (places.get(path[:n]) for n in range(len(path), 0, -1))
-    return next((place for place in held if place), str(file))
+    """Where the key stands in the file: "efsdiag.yaml:31"; "" where it does not. Errors: RuleError."""
+    return placed(file, str(file))[1].get(path, "")
 
 
 def commented_default() -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from helmlab import HelmLab, StandIn, helm_lab, packed, real_helm, repository
 from plans import plan_with
@@ -16,6 +17,7 @@ from efsdiag.changes import Change, Lookup, Plan
 from efsdiag.charts import driver_release, prometheus_release
 from efsdiag.cli.charts import releases_of, with_charts
 from efsdiag.cli.faults import Fault
+from efsdiag.cli.options import chart_options
 from efsdiag.cli.sources import LiveOptions
 from efsdiag.model import Ref
 from efsdiag.operations import read_of
@@ -56,6 +58,12 @@ def test_a_folder_has_the_archives_of_the_pinned_versions(folder: Path, monkeypa
         assert part.digest == digest_of(part.archive)
 
 
+def test_a_chart_of_a_registry_is_looked_for_under_its_last_name(folder: Path) -> None:
+    flags = ["prometheus.chart=oci://ghcr.io/prometheus-community/charts/prometheus", "prometheus.repository="]
+    made = with_charts(settings_with(*flags), {"charts_dir": str(folder)})
+    assert made.prometheus.archive == str(folder / "prometheus-29.27.0.tgz")
+
+
 def test_without_archives_and_values_of_ones_own_no_chart_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     assert with_charts(settings_with(), {}) == settings_with()
@@ -82,6 +90,8 @@ def test_a_value_that_the_chart_does_not_know_is_named_with_its_line(folder: Pat
     fault = fault_of(load_settings(file), file, charts_dir=str(folder))
     assert fault.reference == "chart-value-unknown"
     assert fault.message.startswith(f"{file}:6 driver.values: useFips is no value of chart aws-efs-csi-driver 4.4.1")
+    by_flag = fault_of(load_settings(file, ["driver.values={tags: {}}"]), file, charts_dir=str(folder))
+    assert by_flag.message.startswith("driver.values: tags is no value")
     assert "did you mean useFIPS?" in fault.hint
     assert "there are none in ap-northeast-2" in fault.hint
 
@@ -194,3 +204,11 @@ def test_where_helm_cannot_say_it_the_reason_is_shown_and_nothing_stops(
 def test_a_plan_without_releases_shows_nothing_of_helm(cluster: HelmLab, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Change(plan_of(settings_with()).changes[0].undo, "x", Ref("Release", "x"))  # type: ignore[arg-type]
     assert shown(plan_with(other), cluster, monkeypatch) == ""
+
+
+def test_a_command_takes_the_options_of_charts() -> None:
+    command = click.command()(chart_options(lambda **given: given))
+    assert command.main(["--charts", "here"], standalone_mode=False) == {
+        "charts_dir": "here",
+        "allow_unknown_values": False,
+    }

@@ -329,6 +329,8 @@ SAID = [
     ('path "/x.tgz" not found', "chart-not-found", REFUSED),
     ('Kubernetes cluster unreachable: Get "https://1/version": dial tcp: i/o timeout', "cluster-unreachable", REFUSED),
     ("query: failed to query with labels: Unauthorized", "helm-refused", REFUSED),
+    ('pods "x" is forbidden: exceeded quota: small', "admission-refused", REFUSED),
+    ('admission webhook "policy.example.org" denied the request: no', "admission-refused", REFUSED),
     ("UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress", "release-pending", CONFLICT),
     (
         'INSTALLATION FAILED: Unable to continue with install: CSIDriver "efs.csi.aws.com" in namespace "" exists and '

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
-
 from efsdiag.changes import Plan
 from efsdiag.chart_keys import Mistake, mistakes
 from efsdiag.charts import driver_release, prometheus_release
@@ -24,22 +22,9 @@ from efsdiag.report.text import safe
 from efsdiag.settings import Driver, Prometheus, Settings, default_settings
 from efsdiag.settings_file import setting_place
 
-_COMMAND = TypeVar("_COMMAND", bound=Callable[..., Any])
 _Part = TypeVar("_Part", Driver, Prometheus)
 _RELEASES: dict[str, Callable[[Settings], Release]] = {"driver": driver_release, "prometheus": prometheus_release}
 """Section of the settings → the release that it makes."""
-
-
-def chart_options(command: _COMMAND) -> _COMMAND:
-    """Where charts come from, and what becomes of values that they do not know."""
-    for option in (
-        click.option("--allow-unknown-values", is_flag=True, help="Warn of values that a chart does not know."),
-        click.option(
-            "--charts", "charts_dir", metavar="DIR", help="Folder with the charts' archives (NAME-VERSION.tgz)."
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 def with_charts(settings: Settings, given: Mapping[str, Any], file: Path | None = None) -> Settings:
@@ -76,7 +61,11 @@ def _located(part: _Part, name: str, folder: Path | None) -> _Part:
         return part
     from efsdiag.world.helm_reads import digest_of
 
-    path = Path(part.archive) if part.archive else Path(folder or "", f"{part.chart}-{part.version}.tgz")
+    path = (
+        Path(part.archive)
+        if part.archive
+        else Path(folder or "", f"{part.chart.rpartition('/')[2]}-{part.version}.tgz")
+    )
     try:
         found = digest_of(path)
     except OSError as error:
@@ -110,7 +99,7 @@ def _verify_values(name: str, settings: Settings, given: Mapping[str, Any], file
     found = mistakes(release.values, chart, region)
     if found and not given.get("allow_unknown_values"):
         first = found[0]
-        where = setting_place(file, (name, "values", *first.path)) if file else ""
+        where = setting_place(file, (name, "values", *first.path)) if file and file.is_file() else ""
         more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
         hint = f"{first.hint}; --allow-unknown-values goes on all the same"
         raise Fault("chart-value-unknown", f"{where} {name}.values: {first.says}{more}".strip(), hint, USAGE)

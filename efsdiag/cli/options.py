@@ -97,6 +97,16 @@ def probe_options(command: _COMMAND) -> _COMMAND:
     return command
 
 
+def chart_options(command: _COMMAND) -> _COMMAND:
+    """Where charts come from, and what becomes of values that they do not know."""
+    for option in (
+        click.option("--allow-unknown-values", is_flag=True, help="Only warn of values that a chart does not know."),
+        click.option("--charts", "charts_dir", metavar="DIR", help="Folder with the charts as NAME-VERSION.tgz."),
+    ):
+        command = option(command)
+    return command
+
+
 def write_options(command: _COMMAND) -> _COMMAND:
     """As whom to write, where that is somebody else than who reads."""
     for option in (

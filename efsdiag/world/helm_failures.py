@@ -27,7 +27,13 @@ def _kind(reference: str, words: str, trouble: Trouble, hint: str = "") -> _Kind
 
 
 _KINDS = (
-    _kind("helm-refused", r"is forbidden:|unauthorized|must be logged in", Trouble.REFUSED),
+    _kind("helm-refused", r"cannot \w+ resource \"|unauthorized|must be logged in", Trouble.REFUSED),
+    _kind(
+        "admission-refused",
+        r"is forbidden:|admission webhook .* denied the request",
+        Trouble.REFUSED,
+        "a quota, an admission policy or a limit of your own rights says no: it names which",
+    ),
     _kind(
         "helm.ownership-conflict",
         r"invalid ownership metadata|cannot be imported into the current release",
