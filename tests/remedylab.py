@@ -138,11 +138,11 @@ class RemedyLab:
         return self.kube.objects(resource, namespace)
 
     def _asked(self) -> Callable[..., Any]:
-        """A live source for which somebody has looked inside the volumes."""
+        """A live source for which somebody has looked inside the volumes, where the world says what was seen."""
         ask = LiveSource._ask
 
         def asked(source: LiveSource, query: Any) -> Any:
-            if not query.operation.startswith("volume:"):
+            if not query.operation.startswith("volume:") or not self.world.volumes:
                 return ask(source, query)
             return self.world.volumes.get(str(query["persistentVolume"]))
 
