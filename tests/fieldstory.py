@@ -191,6 +191,7 @@ class Story:
         for status in pod["status"]["containerStatuses"]:
             if status["name"] == CONTAINER:
                 status |= {"ready": True, "started": True, "state": {"running": {"startedAt": "2026-09-25T02:01:00Z"}}}
+                status["restartCount"] += 1
         for condition in pod["status"]["conditions"]:
             condition["status"] = "True"
         self.lab.kube.add(pod)
@@ -281,6 +282,9 @@ def tell_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story: Story, f
     done = story.run("apply", str(file), "--approve", plan["digest"], "--settle", "20s")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "worked: parents-searchable" in done.stdout
+    # The kubelet waits after so many failures, and nobody has to wonder at a log from before the change.
+    assert "prometheus-server has not been started since: the kubelet waits 5m0s after its end, until" in done.stdout
+    assert f"  kubectl -n default delete pod {story.pod()['metadata']['name']}\n" in done.stdout
     assert story.place.states() == {**before, str(story.data.parent): (0, 0, "0701")}
 
     story.came_up()

@@ -49,6 +49,8 @@ class Kubelet:
         """While it is set, Jobs stay as they are made."""
         self.before: Callable[[dict[str, Any]], None] = lambda job: None
         """What happens to the volume before a Job runs."""
+        self.after: Callable[[dict[str, Any]], None] = lambda job: None
+        """What happens in the cluster before the end of a Job is told."""
         self._known: set[str] = set()
 
     def __enter__(self) -> Kubelet:
@@ -96,6 +98,7 @@ class Kubelet:
         well = not ended["exitCode"]
         if self._api.object("jobs.batch", metadata["name"], namespace) is None:
             return
+        self.after(job)
         self._api.add_log(namespace, name, container["name"], text)
         self._api.add(
             {

@@ -33,6 +33,18 @@ def test_the_story_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story
     tell_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story, tmp_path)
 
 
+def test_a_program_that_the_kubelet_starts_again_meanwhile_is_well_at_the_end_of_apply(
+    story: Story, tmp_path: Path
+) -> None:
+    plan = story.planned(tmp_path / "plan.json")
+    assert "the kubelet tries the program again within five minutes" in plan["chosen"][0]["does"]
+    story.kubelet.after = lambda job: story.came_up() if "-mend-" in job["metadata"]["name"] else None
+    done = story.run("apply", str(tmp_path / "plan.json"), "--approve", plan["digest"], "--settle", "20s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "has not been started since" not in done.stdout
+    assert "✓ healthy" in done.stdout
+
+
 def leaf_of_root(story: Story) -> str:
     story.place.directory(story.data, 0o755, 0)
     return "give-data-directory"
