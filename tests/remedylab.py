@@ -142,7 +142,7 @@ class RemedyLab:
         ask = LiveSource._ask
 
         def asked(source: LiveSource, query: Any) -> Any:
-            if not query.operation.startswith("volume:") or not self.world.volumes:
+            if query.operation != "volume:entries" or not self.world.volumes:
                 return ask(source, query)
             return self.world.volumes.get(str(query["persistentVolume"]))
 

@@ -93,7 +93,7 @@ def test_two_times_yes_probes_and_mends(story: Story, tmp_path: Path) -> None:
     assert "worked: parents-searchable no longer finds permission.parent-not-searchable" in shown, terminal.text
     assert "prometheus-server has not been started since" in shown
     assert story.place.states() == {**before, str(story.data.parent): (0, 0, "0701")}
-    # It looks before it asks and before it writes. The Job that mends lists what it leaves: no third probe, no question.
+    # It looks before it asks and before it writes. The Job that mends lists what it leaves, so nobody is asked again.
     assert (code, outcomes()) == (3, ["probed"] * 3 + ["worked"]), "the first one is that of the plan"
 
 
