@@ -183,6 +183,7 @@ class RemedyLab:
                 (p["InstanceProfileName"], [r["RoleName"] for r in p["Roles"]])
                 for p in iam.list_instance_profiles()["InstanceProfiles"]
             ],
+            "identities": self.aws.gaps.associations,
             "providers": iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
         }
         made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awsworld import Trouble
 from permits import rights_for
 from remedylab import RemedyLab, lab_of_world
 from worlds.base import healthy
 from worlds.fault import load
+from worlds.faults_identity import add_identity_agents
 from worlds.world import World
 
 from efsdiag.remedy_rules import load_remedies
+from efsdiag.treat import carry_out
 
 FAULTS = {f.name: f for f in load()}
 Prepare = Callable[[World], None]
@@ -79,6 +82,10 @@ def another_usable_profile(world: World) -> None:
     role = world.aws[f"iam/get-role/RoleName={world.node_role}"]["Role"]
     profiles = world.aws["iam/list-instance-profiles"]["InstanceProfiles"]
     profiles.append({"InstanceProfileName": "spare", "Arn": arn, "Roles": [role]})
+
+
+def no_backup(world: World) -> None:
+    world.aws[f"efs/describe-backup-policy/FileSystemId={world.file_system}"] = {"BackupPolicy": {"Status": "DISABLED"}}
 
 
 ROUNDS = {
@@ -160,6 +167,13 @@ ROUNDS = {
         "network.vpc-dns-hostnames-disabled:vpc_gives_no_host_names", "network.vpc-dns-hostnames-disabled"
     ),
     "create-mount-target": Round("network.no-mount-target:file_system_has_no_mount_target", "network.no-mount-target"),
+    "allow-nfs-over-ipv6": Round("network.ipv6:group_admits_nfs_over_ipv4_only", "network.ipv6"),
+    "switch-on-backups": Round("", "efs.no-backup", no_backup, also=True),
+    "associate-pod-identity": Round(
+        "iam.pod-identity-missing:pod_identity_has_no_association-dynamic-eks-v1.33.4",
+        "iam.pod-identity-missing",
+        add_identity_agents,
+    ),
     "associate-instance-profile": Round(
         "iam.instance-profile-not-associated:no_instance_has_a_profile-dynamic", "iam.instance-profile-not-associated"
     ),
@@ -192,24 +206,12 @@ ROUNDS = {
     ),
 }
 WITHOUT = {
-    "let-process-through": "test_field_story.py has its round, with real files",
-    "give-data-directory": "this lab has no kubelet for its Job; test_remedies_data.py has its plan alone",
-    "give-named-files": "this lab has no kubelet for its Job; test_remedies_data.py has its plan alone",
-    "look-inside-the-volume": "it mends nothing; test_probing.py carries it out",
-    "ask-from-the-node": "it mends nothing, and this lab has no kubelet for its Job",
-    "switch-on-backups": "moto has no PutBackupPolicy",
-    "associate-pod-identity": "moto has no Pod Identity associations",
-    "allow-nfs-over-ipv6": "moto's mount targets have no IPv6 addresses",
     **dict.fromkeys(
-        (
-            "look-inside-the-volume",
-            "ask-from-the-node",
-            "let-process-through",
-            "give-data-directory",
-            "give-named-files",
-        ),
-        "its Job needs a kubelet: it is in test_probing.py, test_remedies_data.py or test_field_story.py",
+        ("let-process-through", "give-data-directory", "give-named-files"),
+        "this lab has no kubelet for its Job; test_field_story.py has its round, with real files",
     ),
+    "look-inside-the-volume": "it mends nothing; test_probing.py carries it out",
+    "ask-from-the-node": "it mends nothing; test_probing_network.py carries it out",
 }
 """Remedies without a round, and why."""
 
@@ -240,6 +242,43 @@ def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: P
         # What cannot be undone leaves undo with nothing to do, which it says.
         assert lab.undo(plan["digest"]) == (2 if for_good else 0), lab.printed
         assert_taken_back(lab, before, [c for o in plan["chosen"] for c in o["changes"]])
+
+
+UNKNOWN_YET = (
+    "Value (efsdiag-efs-csi-driver) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+)
+
+
+def test_a_profile_that_ec2_does_not_know_yet_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carry_out, "PAUSES_S", (0.01, 0.02, 0.03))
+    with lab_of_world(ROUNDS["create-instance-profile"].world(), tmp_path) as lab:
+        plan = lab.plan("--remedy", "create-instance-profile")
+        refused = [Trouble("InvalidParameterValue", says=UNKNOWN_YET)] * 2
+        lab.aws.meddle = lambda asked: (
+            refused.pop() if refused and asked.operation == "AssociateIamInstanceProfile" else None
+        )
+        assert lab.apply(plan["digest"]) == 0, lab.printed
+        assert lab.printed.count("since AWS does not know yet what was just made") == 2
+        assert "Invalid IAM Instance Profile name" in lab.printed
+        assert "worked: instance-profile-associated" in lab.printed
+        made = [a.operation for a in lab.aws.asked if a.mutates and "efsdiag/" in a.agent]
+        assert made.count("AssociateIamInstanceProfile") == 3
+        assert made.count("CreateInstanceProfile") == 1
+
+
+def test_a_profile_that_ec2_never_knows_ends_the_run_with_an_account_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry_out, "PAUSES_S", (0.01,))
+    with lab_of_world(ROUNDS["create-instance-profile"].world(), tmp_path) as lab:
+        before = lab.declared()
+        plan = lab.plan("--remedy", "create-instance-profile")
+        refused = Trouble("InvalidParameterValue", says=UNKNOWN_YET)
+        lab.aws.meddle = lambda asked: refused if asked.operation == "AssociateIamInstanceProfile" else None
+        assert lab.apply(plan["digest"]) == 5
+        assert "failed: associate instance" in lab.printed
+        assert lab.undo(plan["digest"]) == 0, lab.printed
+        assert lab.declared() == before
 
 
 def assert_rehearsed(lab: RemedyLab) -> None:

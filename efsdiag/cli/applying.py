@@ -132,7 +132,7 @@ def carry(
             journal = resumed or in_journals(lambda folder: begin(folder, plan, now()))
             say([line(f"journal {journal.id}", "dim")], request)
             with told(journal, request):
-                outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided)
+                outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided, waiting)
                 journal.end("failed" if outcome.error else "applied", now())
     except WriteFailed as error:
         raise Fault("change-refused", f"nothing was changed: {error.message}", error.grant, FAILED) from error
@@ -201,6 +201,15 @@ def telling(request: Request) -> Callable[[int, Change, Step], None]:
         say([line(f"  {SAID[step]}: {safe(change.words)}")], request)
 
     return tell
+
+
+def waiting(error: WriteFailed, pause_s: float) -> None:
+    """Lets the time pass after which a call is made again, and says why."""
+    print(
+        f"waiting {pause_s:.0f} s, since AWS does not know yet what was just made: {safe(error.message)}",
+        file=sys.stderr,
+    )
+    time.sleep(pause_s)
 
 
 def account_of(journal: Journal, outcome: Outcome, how_to_go_on: str) -> list[Line]:
