@@ -247,6 +247,9 @@ def _aws_cli(write: Write) -> str:
 
 def _option(name: str, value: Any) -> list[str]:
     option = f"--{dashed(name)}"
+    if name == "Egress" and value is False:
+        # https://docs.aws.amazon.com/cli/latest/reference/ec2/create-network-acl-entry.html
+        return ["--ingress"]
     if isinstance(value, Lookup):
         return [option, f'"$({_looked_up(value)})"']
     if isinstance(value, bool):

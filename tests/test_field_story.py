@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commandline import Shell, missing
 from fieldstory import Story, here, story_on, tell_from_the_refusal_to_a_prometheus_that_is_ready_and_back
-from test_prometheus_really import PROMETHEUS
+from test_prometheus_really import PATIENCE_S, PROMETHEUS
+
+from efsdiag.treat.plan_file import read_plan
+from efsdiag.writes import command_of
 
 pytestmark = [
     pytest.mark.prometheus,
@@ -43,6 +48,23 @@ def test_a_program_that_the_kubelet_starts_again_meanwhile_is_well_at_the_end_of
     assert done.returncode == 0, done.stdout + done.stderr
     assert "has not been started since" not in done.stdout
     assert "✓ healthy" in done.stdout
+
+
+@pytest.mark.kubectl
+@pytest.mark.skipif(bool(missing("kubectl")), reason=missing("kubectl"))
+def test_the_printed_commands_of_the_job_that_mends_do_the_same(story: Story, tmp_path: Path) -> None:
+    before = story.place.states()
+    story.planned(tmp_path / "plan.json")
+    (change,) = read_plan(tmp_path / "plan.json").changes
+    shell = Shell(tmp_path / "home", story.lab.kube.kubeconfig(tmp_path), story.lab.aws.url, "ap-northeast-2")
+    assert change.undo
+    for write, parent in ((change.write, (0, 0, "0701")), (change.undo, (0, 0, "0700"))):
+        done = shell(command_of(write))
+        assert done.returncode == 0, done.stderr
+        until = time.monotonic() + PATIENCE_S
+        while not all(job.get("status") for job in story.lab.kube.objects("jobs.batch")) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert story.place.states() == {**before, str(story.data.parent): parent}
 
 
 def leaf_of_root(story: Story) -> str:
