@@ -224,6 +224,8 @@ class Trouble(Enum):
     """What is wanted is there already."""
     GONE = "gone"
     """What was to be taken away is not there."""
+    EARLY = "early"
+    """The service does not know yet what a change before this one has made; nothing was done."""
     INVALID = "invalid"
     LOST = "lost"
     """No answer came: whether it happened is not known."""

@@ -27,15 +27,23 @@ class WriteOperation:
     """Error codes that say that what is wanted is there."""
     gone: tuple[str, ...] = ()
     """Error codes that say that what is to be taken away is not there."""
+    early: tuple[tuple[str, str], ...] = ()
+    """(error code, words of the message) that say that what was just made is not known to the service yet."""
     group: str = ""
     """The API group and version of a Kubernetes resource."""
     namespaced: bool = True
 
 
-def _aws(name: str, *more: str, already: tuple[str, ...] = (), gone: tuple[str, ...] = ()) -> WriteOperation:
+def _aws(
+    name: str,
+    *more: str,
+    already: tuple[str, ...] = (),
+    gone: tuple[str, ...] = (),
+    early: tuple[tuple[str, str], ...] = (),
+) -> WriteOperation:
     service, _, operation = name.partition(":")
     own = f"{'elasticfilesystem' if service == 'efs' else service}:{operation}"
-    return WriteOperation(name, (own, *more), already, gone)
+    return WriteOperation(name, (own, *more), already, gone, early)
 
 
 def _kube(resource: str, group: str, *verbs: str, namespaced: bool = True) -> list[WriteOperation]:
@@ -45,6 +53,10 @@ def _kube(resource: str, group: str, *verbs: str, namespaced: bool = True) -> li
     ]
 
 
+# IAM's changes come to EC2 with a delay of seconds, seldom of minutes.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+_NEW_PROFILE = ("InvalidParameterValue", "Invalid IAM Instance Profile name")
+
 _ALL = [
     _aws("ec2:AuthorizeSecurityGroupIngress", already=("InvalidPermission.Duplicate",)),
     _aws("ec2:RevokeSecurityGroupIngress", gone=("InvalidPermission.NotFound", "InvalidGroup.NotFound")),
@@ -52,7 +64,7 @@ _ALL = [
     _aws("ec2:RevokeSecurityGroupEgress", gone=("InvalidPermission.NotFound", "InvalidGroup.NotFound")),
     _aws("ec2:ModifyVpcAttribute"),
     _aws("ec2:ModifyInstanceMetadataOptions"),
-    _aws("ec2:AssociateIamInstanceProfile", "iam:PassRole"),
+    _aws("ec2:AssociateIamInstanceProfile", "iam:PassRole", early=(_NEW_PROFILE,)),
     _aws("ec2:DisassociateIamInstanceProfile", gone=("InvalidAssociationID.NotFound",)),
     _aws("ec2:CreateNetworkAclEntry", already=("NetworkAclEntryAlreadyExists",)),
     _aws("ec2:DeleteNetworkAclEntry", gone=("InvalidNetworkAclEntry.NotFound",)),
@@ -235,6 +247,9 @@ def _aws_cli(write: Write) -> str:
 
 def _option(name: str, value: Any) -> list[str]:
     option = f"--{dashed(name)}"
+    if name == "Egress" and value is False:
+        # https://docs.aws.amazon.com/cli/latest/reference/ec2/create-network-acl-entry.html
+        return ["--ingress"]
     if isinstance(value, Lookup):
         return [option, f'"$({_looked_up(value)})"']
     if isinstance(value, bool):

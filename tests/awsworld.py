@@ -26,6 +26,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 
 import boto3
 import botocore.session
+from awsgaps import Gaps
 from botocore.loaders import Loader
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.ec2.models.instances import InstanceBackend
@@ -88,6 +89,8 @@ class Trouble:
     code: str = ""
     status: int = 400
     cut: bool = False
+    says: str = ""
+    """The error's message, where it counts."""
 
 
 READING = {operation.partition(":")[2] for operation in READS} | {"AssumeRole"}
@@ -182,6 +185,8 @@ class AwsWorld:
     """The same requests, in full."""
     meddle: Callable[[Asked], Trouble | None] = lambda _: None
     """Decides for each request what goes wrong with it."""
+    gaps: Gaps = field(default_factory=Gaps)
+    """What moto has not."""
     _server: Any = None
     _clients: dict[str, Any] = field(default_factory=dict)
     _mended: ExitStack = field(default_factory=ExitStack)
@@ -237,11 +242,19 @@ class AwsWorld:
             trouble = self.meddle(self.asked[-1])
             if trouble and trouble.code:
                 start(f"{trouble.status} Trouble", [("Content-Type", "text/xml"), ("x-amzn-ErrorType", trouble.code)])
-                return [_error(trouble.code, self.asked[-1].operation, bool(action))]
+                return [_error(trouble, self.asked[-1].operation, bool(action))]
             if form.get("DryRun") == ["true"]:
                 # moto carries out some operations all the same.
                 start("412 Precondition Failed", [("Content-Type", "text/xml")])
                 return [WOULD_SUCCEED]
+            found = self.gaps.answer(environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
+            if found:
+                status, document = found
+                kind = [("x-amzn-ErrorType", document["__type"])] if "__type" in document else []
+                start(f"{status} {'OK' if status == 200 else 'Error'}", [("Content-Type", "application/json"), *kind])
+                return [json.dumps(document).encode()]
+            if self.gaps.addresses and self.asked[-1].operation == "DescribeMountTargets":
+                return self._amended(app, environ, start)
             answer = app(environ, start)
             if trouble and trouble.cut:
                 b"".join(answer)
@@ -251,15 +264,23 @@ class AwsWorld:
 
         return listen
 
+    def _amended(self, app: Callable[..., Any], environ: dict[str, Any], start: Any) -> list[bytes]:
+        """moto's answer, with what it does not know of mount targets."""
+        told: list[Any] = []
+        body = self.gaps.amended(b"".join(app(environ, lambda *given: told.extend(given))))
+        status, headers = told[:2]
+        start(status, [*(h for h in headers if h[0].lower() != "content-length"), ("Content-Length", str(len(body)))])
+        return [body]
+
     def _call(self, method: str, path: str) -> None:
         import urllib.request
 
         urllib.request.urlopen(urllib.request.Request(self.url + path, method=method)).read()
 
 
-def _error(code: str, operation: str, query: bool) -> bytes:
+def _error(trouble: Trouble, operation: str, query: bool) -> bytes:
     """An error as EC2 and IAM (`query`) or EFS word it."""
-    says = f"{code} for {operation}"
+    code, says = trouble.code, trouble.says or f"{trouble.code} for {operation}"
     if not query:
         return json.dumps({"ErrorCode": code, "Message": says}).encode()
     error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{says}</Message></Error>"
@@ -343,6 +364,9 @@ def _network(world: AwsWorld, bundle: Path) -> None:
             AvailabilityZone=world.rename(subnet["AvailabilityZone"]),
         )
         world.ids[subnet["SubnetId"]] = made["Subnet"]["SubnetId"]
+        for block in subnet.get("Ipv6CidrBlockAssociationSet") or []:
+            name = made["Subnet"]["SubnetId"]
+            ec2.associate_subnet_cidr_block(SubnetId=name, Ipv6CidrBlock=block["Ipv6CidrBlock"])
     _routes(world, ec2, bundle)
     groups = _read(bundle, "ec2/describe-security-groups").get("SecurityGroups", [])
     for group in groups:
@@ -369,9 +393,12 @@ def _network(world: AwsWorld, bundle: Path) -> None:
 def _egress(world: AwsWorld, ec2: Any, group: dict[str, Any]) -> None:
     """The rules out of a group, where they are not the ones that every group begins with."""
     rules = json.loads(world.rename(json.dumps(group.get("IpPermissionsEgress", []))))
-    if not rules or any(r["IpProtocol"] == "-1" for r in rules):
-        return
     name = world.ids[group["GroupId"]]
+    if not rules or any(r["IpProtocol"] == "-1" for r in rules):
+        more = [{"IpProtocol": "-1", "Ipv6Ranges": r["Ipv6Ranges"]} for r in rules if r.get("Ipv6Ranges")]
+        if more:
+            ec2.authorize_security_group_egress(GroupId=name, IpPermissions=more)
+        return
     everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
     ec2.revoke_security_group_egress(GroupId=name, IpPermissions=everything)
     ec2.authorize_security_group_egress(GroupId=name, IpPermissions=rules)
@@ -408,6 +435,9 @@ def _cluster(world: AwsWorld, bundle: Path) -> None:
         issuer, new = (c["identity"]["oidc"]["issuer"].removeprefix("https://") for c in (old, made))
         arn = f"oidc-provider/{issuer}"
         world.ids |= {issuer: new, f"arn:aws:iam::111122223333:{arn}": f"arn:aws:iam::{ACCOUNT_ID}:oidc-provider/{new}"}
+        known = _read(bundle, f"eks/list-pod-identity-associations/clusterName={old['name']}")
+        for association in known.get("associations", []):
+            world.gaps.associate(old["name"], {"roleArn": role, **association})
     for provider in _read(bundle, "iam/list-open-id-connect-providers").get("OpenIDConnectProviderList", []):
         issuer = world.rename(provider["Arn"]).partition(":oidc-provider/")[2]
         iam.create_open_id_connect_provider(Url=f"https://{issuer}", ThumbprintList=["0" * 40])
@@ -468,8 +498,12 @@ def _instances(world: AwsWorld, bundle: Path) -> None:
                 SecurityGroupIds=[world.ids[g["GroupId"]] for g in instance["SecurityGroups"]],
                 MetadataOptions={k: v for k, v in instance["MetadataOptions"].items() if k != "State"},
                 TagSpecifications=[{"ResourceType": "instance", "Tags": _tags(instance)}],
-            )["Instances"][0]["InstanceId"]
-            world.ids[instance["InstanceId"]] = made
+            )["Instances"][0]
+            world.ids[instance["InstanceId"]] = made["InstanceId"]
+            addresses = [a["Ipv6Address"] for i in instance["NetworkInterfaces"] for a in i.get("Ipv6Addresses") or []]
+            if addresses:
+                interface = made["NetworkInterfaces"][0]["NetworkInterfaceId"]
+                ec2.assign_ipv6_addresses(NetworkInterfaceId=interface, Ipv6Addresses=addresses)
     associations = _read(bundle, "ec2/describe-iam-instance-profile-associations")
     for association in associations.get("IamInstanceProfileAssociations", []):
         ec2.associate_iam_instance_profile(
@@ -495,6 +529,8 @@ def _file_systems(world: AwsWorld, bundle: Path) -> None:
             CreationToken=token, Encrypted=system["Encrypted"], Backup=backup.get("Status") == "ENABLED"
         )
         world.ids[old] = made["FileSystemId"]
+        if backup.get("Status") == "DISABLED":
+            world.gaps.backups[made["FileSystemId"]] = "DISABLED"
         for target in _read(bundle, f"efs/describe-mount-targets/FileSystemId={old}").get("MountTargets", []):
             groups = _read(bundle, f"efs/describe-mount-target-security-groups/MountTargetId={target['MountTargetId']}")
             new = efs.create_mount_target(
@@ -504,6 +540,8 @@ def _file_systems(world: AwsWorld, bundle: Path) -> None:
                 SecurityGroups=[world.ids[g] for g in groups.get("SecurityGroups", [])],
             )
             world.ids[target["MountTargetId"]] = new["MountTargetId"]
+            if target.get("Ipv6Address"):
+                world.gaps.addresses[new["MountTargetId"]] = target["Ipv6Address"]
         for point in _read(bundle, f"efs/describe-access-points/FileSystemId={old}").get("AccessPoints", []):
             settings = {k: point[k] for k in ("PosixUser", "RootDirectory") if k in point}
             made_point = efs.create_access_point(

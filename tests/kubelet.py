@@ -16,18 +16,31 @@ from typing import Any
 from kubeapi import KubeApi
 
 LOOK_AGAIN_S = 0.05
+Run = Callable[[list[str]], "subprocess.CompletedProcess[str]"]
+
+
+def run_here(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command as a process of this machine."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd="/")
 
 
 class Kubelet:
     """Runs every Job of the server once; `claims` are the directories behind the claims, by name.
 
-    `path` is the PATH of the processes. `images` without a shell are named in `without_shell`.
+    `path` is the PATH of the processes. `images` without a shell are named in `without_shell`. `run` runs a command
+    where the directories are.
     """
 
     def __init__(
-        self, api: KubeApi, claims: Mapping[str, Path], path: str = "/usr/bin:/bin", without_shell: str = ""
+        self,
+        api: KubeApi,
+        claims: Mapping[str, Path],
+        path: str = "/usr/bin:/bin",
+        without_shell: str = "",
+        run: Run = run_here,
     ) -> None:
         self._api, self._claims, self._path, self._without_shell = api, claims, path, without_shell
+        self._run_command = run
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kubelet", daemon=True)
         self.ran: list[dict[str, Any]] = []
@@ -36,6 +49,8 @@ class Kubelet:
         """While it is set, Jobs stay as they are made."""
         self.before: Callable[[dict[str, Any]], None] = lambda job: None
         """What happens to the volume before a Job runs."""
+        self.after: Callable[[dict[str, Any]], None] = lambda job: None
+        """What happens in the cluster before the end of a Job is told."""
         self._known: set[str] = set()
 
     def __enter__(self) -> Kubelet:
@@ -76,15 +91,14 @@ class Kubelet:
             ended = {"exitCode": 128, "reason": "StartError", "message": message}
             text = ""
         else:
-            done = subprocess.run(
-                self._command(spec, container), capture_output=True, text=True, timeout=30, check=False, cwd="/"
-            )
+            done = self._run_command(self._command(spec, container))
             ended = {"exitCode": done.returncode, "reason": "Error" if done.returncode else "Completed"}
             text = done.stderr + done.stdout
         ended["finishedAt"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         well = not ended["exitCode"]
         if self._api.object("jobs.batch", metadata["name"], namespace) is None:
             return
+        self.after(job)
         self._api.add_log(namespace, name, container["name"], text)
         self._api.add(
             {

@@ -51,9 +51,12 @@ class Lab:
 
     def start(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
         """The same as a process of its own, to be killed or talked to."""
-        command = [sys.executable, "-m", "efsdiag", *self.words(*arguments)]
         given = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        return subprocess.Popen(command, env=self.environment, text=True, **given)
+        return subprocess.Popen(self.command(*arguments), env=self.environment, text=True, **given)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command of such a process."""
+        return [sys.executable, "-m", "efsdiag", *self.words(*arguments)]
 
     def words(self, *arguments: str) -> list[str]:
         """The arguments with the lab's cluster; a digest that is among them is the test's consent."""

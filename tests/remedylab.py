@@ -61,6 +61,8 @@ class RemedyLab:
     heals: bool = True
     rights: tuple[list[dict[str, Any]], dict[str, Any]] | None = None
     """The roles and the policy that whoever runs efsdiag has; None for all rights."""
+    written: dict[str, Any] = field(default_factory=dict)
+    """What was declared when the last plan was written, before the controllers worked."""
     example: World = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +103,8 @@ class RemedyLab:
         verify = applying.verify
 
         def after(*given: Any, **named: Any) -> Any:
+            with patch.object(self.aws, "meddle", lambda _: None):
+                self.written = self.declared()
             Controllers(self).work()
             return verify(*given, **named)
 
@@ -122,7 +126,7 @@ class RemedyLab:
 
     def declared(self) -> dict[str, Any]:
         """What people and programs have declared, in the cluster and in the account."""
-        found: dict[str, Any] = {"aws": self._account()}
+        found: dict[str, Any] = {f"aws {name}": value for name, value in self._account().items()}
         for resource, namespaces in DECLARED.items():
             for namespace in namespaces.split() or [""]:
                 for thing in self.all(resource, namespace):
@@ -138,11 +142,11 @@ class RemedyLab:
         return self.kube.objects(resource, namespace)
 
     def _asked(self) -> Callable[..., Any]:
-        """A live source for which somebody has looked inside the volumes."""
+        """A live source for which somebody has looked inside the volumes, where the world says what was seen."""
         ask = LiveSource._ask
 
         def asked(source: LiveSource, query: Any) -> Any:
-            if not query.operation.startswith("volume:"):
+            if query.operation != "volume:entries" or not self.world.volumes:
                 return ask(source, query)
             return self.world.volumes.get(str(query["persistentVolume"]))
 
@@ -152,7 +156,8 @@ class RemedyLab:
         ec2, efs, iam = (self.aws.client(s) for s in ("ec2", "efs", "iam"))
         vpcs = [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"]]
         systems = [s["FileSystemId"] for s in efs.describe_file_systems()["FileSystems"]]
-        roles = [r["RoleName"] for r in iam.list_roles()["Roles"]]
+        # moto lists roles by ids that it makes at random.
+        roles = sorted(r["RoleName"] for r in iam.list_roles()["Roles"])
         found = {
             "groups": ec2.describe_security_groups()["SecurityGroups"],
             "acls": [sorted(map(str, a["Entries"])) for a in ec2.describe_network_acls()["NetworkAcls"]],
@@ -183,6 +188,7 @@ class RemedyLab:
                 (p["InstanceProfileName"], [r["RoleName"] for r in p["Roles"]])
                 for p in iam.list_instance_profiles()["InstanceProfiles"]
             ],
+            "identities": self.aws.gaps.associations,
             "providers": iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
         }
         made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))

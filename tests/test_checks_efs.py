@@ -114,7 +114,11 @@ def test_a_file_system_whose_mount_targets_are_seen_is_not_called_missing() -> N
     assert efs.file_system_exists((FS,), GONE, {FS: [mount_target()]}).state is State.UNKNOWN
 
 
-@pytest.mark.parametrize("attributes", [{"crossaccount": "true"}, {"mounttargetip": "10.9.1.5"}])
+@pytest.mark.parametrize(
+    "attributes",
+    [{"crossaccount": "true"}, {"crossAccount": "1"}, {"mounttargetip": "10.9.1.5"}, {"mountTargetIp": "10.9.1.5"}],
+    ids=str,
+)
 def test_a_file_system_of_another_account_is_not_called_missing(attributes: dict[str, str]) -> None:
     foreign = (volume(attributes=attributes),)
     verdict = efs.file_system_exists((FS,), GONE, GONE, foreign)

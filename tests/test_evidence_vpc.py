@@ -142,8 +142,9 @@ def test_a_volume_uses_the_mount_target_of_the_nodes_zone() -> None:
     assert names(ends(node=instance(zone="us-east-1b", zone_id="use1-az2"))) == ["fsmt-b"]
 
 
-def test_a_volume_with_an_address_uses_the_mount_target_of_that_address() -> None:
-    assert names(ends(volume(attributes={"mounttargetip": "10.0.3.50"}))) == ["fsmt-b"]
+@pytest.mark.parametrize("name", ["mounttargetip", "mountTargetIp"])
+def test_a_volume_with_an_address_uses_the_mount_target_of_that_address(name: str) -> None:
+    assert names(ends(volume(attributes={name: "10.0.3.50"}))) == ["fsmt-b"]
 
 
 def test_a_volume_with_the_option_az_uses_the_mount_target_of_that_zone() -> None:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from awsworld import Trouble
+from commandline import Shell, missing
+from commandshapes import RUN_BY, are_run, nowhere_run
 from permits import rights_for
 from remedylab import RemedyLab, lab_of_world
 from worlds.base import healthy
 from worlds.fault import load
+from worlds.faults_identity import add_identity_agents
 from worlds.world import World
 
+from efsdiag.changes import Write
 from efsdiag.remedy_rules import load_remedies
+from efsdiag.report.export import exported
+from efsdiag.treat import carry_out
+from efsdiag.treat.plan_file import read_plan
+from efsdiag.writes import command_of
 
 FAULTS = {f.name: f for f in load()}
 Prepare = Callable[[World], None]
@@ -79,6 +90,10 @@ def another_usable_profile(world: World) -> None:
     role = world.aws[f"iam/get-role/RoleName={world.node_role}"]["Role"]
     profiles = world.aws["iam/list-instance-profiles"]["InstanceProfiles"]
     profiles.append({"InstanceProfileName": "spare", "Arn": arn, "Roles": [role]})
+
+
+def no_backup(world: World) -> None:
+    world.aws[f"efs/describe-backup-policy/FileSystemId={world.file_system}"] = {"BackupPolicy": {"Status": "DISABLED"}}
 
 
 ROUNDS = {
@@ -160,6 +175,13 @@ ROUNDS = {
         "network.vpc-dns-hostnames-disabled:vpc_gives_no_host_names", "network.vpc-dns-hostnames-disabled"
     ),
     "create-mount-target": Round("network.no-mount-target:file_system_has_no_mount_target", "network.no-mount-target"),
+    "allow-nfs-over-ipv6": Round("network.ipv6:group_admits_nfs_over_ipv4_only", "network.ipv6"),
+    "switch-on-backups": Round("", "efs.no-backup", no_backup, also=True),
+    "associate-pod-identity": Round(
+        "iam.pod-identity-missing:pod_identity_has_no_association-dynamic-eks-v1.33.4",
+        "iam.pod-identity-missing",
+        add_identity_agents,
+    ),
     "associate-instance-profile": Round(
         "iam.instance-profile-not-associated:no_instance_has_a_profile-dynamic", "iam.instance-profile-not-associated"
     ),
@@ -192,24 +214,12 @@ ROUNDS = {
     ),
 }
 WITHOUT = {
-    "let-process-through": "test_field_story.py has its round, with real files",
-    "give-data-directory": "this lab has no kubelet for its Job; test_remedies_data.py has its plan alone",
-    "give-named-files": "this lab has no kubelet for its Job; test_remedies_data.py has its plan alone",
-    "look-inside-the-volume": "it mends nothing; test_probing.py carries it out",
-    "ask-from-the-node": "it mends nothing, and this lab has no kubelet for its Job",
-    "switch-on-backups": "moto has no PutBackupPolicy",
-    "associate-pod-identity": "moto has no Pod Identity associations",
-    "allow-nfs-over-ipv6": "moto's mount targets have no IPv6 addresses",
     **dict.fromkeys(
-        (
-            "look-inside-the-volume",
-            "ask-from-the-node",
-            "let-process-through",
-            "give-data-directory",
-            "give-named-files",
-        ),
-        "its Job needs a kubelet: it is in test_probing.py, test_remedies_data.py or test_field_story.py",
+        ("let-process-through", "give-data-directory", "give-named-files"),
+        "this lab has no kubelet for its Job; test_field_story.py has its round, with real files",
     ),
+    "look-inside-the-volume": "it mends nothing; test_probing.py carries it out",
+    "ask-from-the-node": "it mends nothing; test_probing_network.py carries it out",
 }
 """Remedies without a round, and why."""
 
@@ -220,7 +230,7 @@ def test_every_remedy_has_a_round_or_a_reason() -> None:
 
 
 @pytest.mark.parametrize("remedy", ROUNDS)
-def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: Path) -> None:
+def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: Path, subtests: pytest.Subtests) -> None:
     """With no other rights than `efsdiag permissions` derives: to plan, and then for the plan's remedies to write."""
     told = ROUNDS[remedy]
     with lab_of_world(told.world(), tmp_path) as lab:
@@ -230,8 +240,13 @@ def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: P
         chosen = [o for o in plan["chosen"] if o["remedy"] == remedy]
         assert [o["mode"] for o in chosen] == [told.mode], lab.printed
         assert lab.declared() == before
+        made = after_commands(remedy, lab, before, subtests)
         lab.rights = rights_for(*(o["remedy"] for o in plan["chosen"]))
         assert lab.apply(plan["digest"]) == 0, lab.printed
+        if made is not None:
+            written = without_ids(lab.written)
+            assert {k: v for k, v in made.items() if written.get(k) != v} == {}
+            assert made == written
         assert f"worked: {chosen[0]['check']}" in lab.printed
         assert_rehearsed(lab)
         assert (lab.declared() == before) is told.binds
@@ -240,6 +255,107 @@ def test_a_remedy_mends_its_mode_and_undo_takes_it_back(remedy: str, tmp_path: P
         # What cannot be undone leaves undo with nothing to do, which it says.
         assert lab.undo(plan["digest"]) == (2 if for_good else 0), lab.printed
         assert_taken_back(lab, before, [c for o in plan["chosen"] for c in o["changes"]])
+
+
+UNKNOWN_YET = (
+    "Value (efsdiag-efs-csi-driver) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+)
+
+
+def test_a_profile_that_ec2_does_not_know_yet_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carry_out, "PAUSES_S", (0.01, 0.02, 0.03))
+    with lab_of_world(ROUNDS["create-instance-profile"].world(), tmp_path) as lab:
+        plan = lab.plan("--remedy", "create-instance-profile")
+        refused = [Trouble("InvalidParameterValue", says=UNKNOWN_YET)] * 2
+        lab.aws.meddle = lambda asked: (
+            refused.pop() if refused and asked.operation == "AssociateIamInstanceProfile" else None
+        )
+        assert lab.apply(plan["digest"]) == 0, lab.printed
+        assert lab.printed.count("since AWS does not know yet what was just made") == 2
+        assert "Invalid IAM Instance Profile name" in lab.printed
+        assert "worked: instance-profile-associated" in lab.printed
+        made = [a.operation for a in lab.aws.asked if a.mutates and "efsdiag/" in a.agent]
+        assert made.count("AssociateIamInstanceProfile") == 3
+        assert made.count("CreateInstanceProfile") == 1
+
+
+def test_a_profile_that_ec2_never_knows_ends_the_run_with_an_account_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry_out, "PAUSES_S", (0.01,))
+    with lab_of_world(ROUNDS["create-instance-profile"].world(), tmp_path) as lab:
+        before = lab.declared()
+        plan = lab.plan("--remedy", "create-instance-profile")
+        refused = Trouble("InvalidParameterValue", says=UNKNOWN_YET)
+        lab.aws.meddle = lambda asked: refused if asked.operation == "AssociateIamInstanceProfile" else None
+        assert lab.apply(plan["digest"]) == 5
+        assert "failed: associate instance" in lab.printed
+        assert lab.undo(plan["digest"]) == 0, lab.printed
+        assert lab.declared() == before
+
+
+def after_commands(remedy: str, lab: RemedyLab, before: dict[str, Any], subtests: pytest.Subtests) -> Any:
+    """What the world is like after the printed commands of plan.json, run by the real programs and taken back by those
+    of the undo; None where they are run for another remedy, or the programs are not there.
+    """
+    changes = read_plan(lab.folder / "plan.json").changes
+    writes = [write for change in changes for write in (change.write, change.undo) if write]
+    assert nowhere_run(writes) == []
+    if not are_run(remedy, writes):
+        return None
+    made = None
+    with subtests.test(msg="the printed commands"):
+        if missing():
+            pytest.skip(f"the printed commands of {remedy} are not run: {missing()}")
+        # Whoever runs the commands may do more than efsdiag, which has no right to list what it deletes.
+        lab.kube.grant_only(EVERYTHING)
+        shell = Shell(lab.folder / "home", lab.kube.kubeconfig(lab.folder), lab.aws.url, lab.world.region)
+        volumes = lab.all("persistentvolumes")
+        for change in changes:
+            run(shell, change.write)
+        made = without_ids(lab.declared())
+        for change in reversed(changes):
+            if change.undo:
+                run(shell, change.undo)
+        if not all(change.undo for change in changes):
+            for volume in volumes:
+                lab.kube.add(volume)
+        assert lab.declared() == before
+        lab.kube.requests.clear()
+    return made
+
+
+EVERYTHING = {"metadata": {}, "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]}
+
+
+def run(shell: Shell, write: Write) -> None:
+    done = shell(command_of(write))
+    assert done.returncode == 0, command_of(write) + done.stderr
+
+
+def without_ids(declared: dict[str, Any]) -> Any:
+    """The world without the ids that AWS chooses."""
+    return json.loads(re.sub(r"(fsap|\ba)-[0-9a-f]{17}", r"\1-", json.dumps(declared)))
+
+
+def test_only_remedies_that_have_a_round_run_commands() -> None:
+    assert set(RUN_BY.values()) <= set(ROUNDS)
+
+
+@pytest.mark.skipif(bool(missing("aws")), reason=missing("aws"))
+def test_the_script_waits_for_a_profile_that_ec2_does_not_know_yet(tmp_path: Path) -> None:
+    with lab_of_world(ROUNDS["create-instance-profile"].world(), tmp_path) as lab:
+        lab.plan("--remedy", "create-instance-profile")
+        refused = [Trouble("InvalidParameterValue", says=UNKNOWN_YET)]
+        lab.aws.meddle = lambda asked: (
+            refused.pop() if refused and asked.operation == "AssociateIamInstanceProfile" else None
+        )
+        shell = Shell(tmp_path / "home", lab.kube.kubeconfig(tmp_path), lab.aws.url, lab.world.region)
+        (tmp_path / "home" / "sleep").symlink_to("/bin/true")
+        done = shell(exported(read_plan(tmp_path / "plan.json"), "commands"))
+        assert done.returncode == 0, done.stderr
+        assert "Invalid IAM Instance Profile name" in done.stderr
+        assert [p for _, p in lab.declared()["aws associations"] if p.endswith("/efsdiag-efs-csi-driver")]
 
 
 def assert_rehearsed(lab: RemedyLab) -> None:

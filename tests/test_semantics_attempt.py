@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from efsdiag.semantics.attempt import MOUNT_GRACE, MOUNT_OVERDUE, READY_GRACE, Attempt, attempt_of, parse_time
-from efsdiag.semantics.statuses import Container, is_stuck, state_of
+from efsdiag.semantics.statuses import Container, is_stuck, next_start, state_of
 
 NOW = datetime(2026, 11, 21, 6, 30, tzinfo=UTC)
 
@@ -284,3 +284,35 @@ def test_an_init_container_is_stuck_where_it_failed_and_is_tried_again(status: d
 )
 def test_the_state_of_a_pod_reads_as_kubectl_shows_it(status: dict[str, Any], shown: str) -> None:
     assert state_of({"status": {"phase": "Pending"}}, container(status)) == shown
+
+
+def waiting(message: str, reason: str = "CrashLoopBackOff") -> dict[str, Any]:
+    ended = {"exitCode": 2, "finishedAt": "2026-11-21T06:00:00Z"}
+    return {"state": {"waiting": {"reason": reason, "message": message}}, "lastState": {"terminated": ended}}
+
+
+@pytest.mark.parametrize(
+    ("message", "waits", "until"),
+    [
+        ("back-off 5m0s restarting failed container=prometheus pod=p_n(1)", "5m0s", "06:05:00"),
+        ("back-off 1m20s restarting failed container=prometheus pod=p_n(1)", "1m20s", "06:01:20"),
+        ("back-off 10s restarting failed container=prometheus pod=p_n(1)", "10s", "06:00:10"),
+    ],
+)
+def test_a_container_that_failed_is_started_again_after_the_back_off(message: str, waits: str, until: str) -> None:
+    found = next_start(container(waiting(message)))
+    assert found
+    assert (found[0], found[1].strftime("%H:%M:%S")) == (waits, until)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting("Back-off pulling image", "ImagePullBackOff"),
+        waiting("something else"),
+        {"state": {"running": {"startedAt": "2026-11-21T06:00:00Z"}}},
+        {},
+    ],
+)
+def test_when_nobody_says_how_long_the_kubelet_waits_no_time_is_told(status: dict[str, Any]) -> None:
+    assert next_start(container(status)) is None

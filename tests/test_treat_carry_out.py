@@ -9,7 +9,7 @@ import pytest
 from plans import NOW, a_change, plan_with
 
 from efsdiag.changes import Change, Consent, ConsentError, Plan, Trouble, Write, WriteFailed
-from efsdiag.treat.carry_out import carry_out, rehearse, undo
+from efsdiag.treat.carry_out import PAUSES_S, carry_out, rehearse, undo
 from efsdiag.treat.journal import Journal, Step, begin, journals
 
 PLAN = plan_with(a_change(1), a_change(2), a_change(3))
@@ -55,6 +55,30 @@ def test_changes_are_made_once_each_in_their_order(journal: Journal) -> None:
     assert journal.steps == [Step.DONE] * 3
     assert carried(journal, edge) is None
     assert len(edge.calls) == 3
+
+
+@pytest.mark.parametrize("refused", [1, 3, len(PAUSES_S)])
+def test_what_was_just_made_and_is_not_known_yet_is_waited_for(journal: Journal, refused: int) -> None:
+    edge, waited = Edge(None, *[Trouble.EARLY] * refused), list[float]()
+    outcome = carry_out(PLAN, YES, edge, journal, lambda: NOW, wait=lambda _, pause_s: waited.append(pause_s))
+    assert outcome.error is None
+    assert waited == list(PAUSES_S[:refused])
+    assert [w.parameters["FileSystemId"] for w in edge.calls] == ["fs-1", *["fs-2"] * (refused + 1), "fs-3"]
+    assert journal.steps == [Step.DONE] * 3
+
+
+def test_the_waiting_has_an_end_and_the_refusal_is_told(journal: Journal) -> None:
+    edge, waited = Edge(None, *[Trouble.EARLY] * 100), list[float]()
+    outcome = carry_out(PLAN, YES, edge, journal, lambda: NOW, wait=lambda _, pause_s: waited.append(pause_s))
+    assert outcome.error
+    assert (outcome.stopped_at, sum(waited)) == (1, 120)
+    assert journal.steps == [Step.DONE, Step.FAILED, Step.LEFT]
+
+
+def test_what_this_plan_has_not_made_is_not_waited_for(journal: Journal) -> None:
+    edge, waited = Edge(Trouble.EARLY), list[float]()
+    outcome = carry_out(PLAN, YES, edge, journal, lambda: NOW, wait=lambda _, pause_s: waited.append(pause_s))
+    assert (outcome.stopped_at, waited) == (0, [])
 
 
 def test_nothing_is_done_without_the_consent_to_this_plan(journal: Journal) -> None:

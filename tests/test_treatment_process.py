@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -18,12 +15,11 @@ import consents
 import pytest
 from awsworld import Asked, Trouble
 from lab import Lab, lab_of
+from terminal import WAIT_S, Terminal
 from test_treatment import begun, mutating, planned, world_of
 
 from efsdiag.treat.journal import Step, journals
 from efsdiag.treat.plan_file import plan_from_json, read_plan
-
-WAIT_S = 60
 
 
 @pytest.fixture
@@ -126,44 +122,9 @@ def test_a_second_run_of_the_same_plan_waits_for_no_end_of_the_first(lab: Lab) -
     assert [r for r in mutating(lab) if "leases" not in r].count("AuthorizeSecurityGroupIngress") == 1
 
 
-class Terminal:
+def fixing(lab: Lab) -> Terminal:
     """`efsdiag why --fix` with somebody in front of it."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._master, slave = pty.openpty()
-        words = ["why", *lab.target, "--fix", "--settle", "1s"]
-        self._process = lab.start(*words, stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-        os.close(slave)
-        self.text = ""
-
-    def until_asked(self) -> str:
-        """What is shown from here to the next question."""
-        begins = len(self.text)
-        while not self.text.endswith("[no]: ") and self._read():
-            pass
-        assert self.text.endswith("[no]: "), self.text
-        return self.text[begins:]
-
-    def answer(self, text: str) -> None:
-        os.write(self._master, text.encode())
-        self.text += "\n"
-
-    def end(self) -> tuple[int, str]:
-        """The exit code, and what is shown from here on."""
-        begins = len(self.text)
-        while self._read():
-            pass
-        os.close(self._master)
-        return self._process.wait(WAIT_S), self.text[begins:]
-
-    def _read(self) -> bool:
-        ready, _, _ = select.select([self._master], [], [], WAIT_S)
-        try:
-            piece = os.read(self._master, 65536) if ready else b""
-        except OSError:  # Linux ends a terminal that nobody holds any more with EIO
-            piece = b""
-        self.text += piece.decode().replace("\r\n", "\n")
-        return bool(piece)
+    return Terminal(lab.command("why", *lab.target, "--fix", "--settle", "1s"), lab.environment)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +136,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.mark.parametrize("answer", ["y\n", "YES\n", "\n", "yes please\n", "\x04"], ids=["y", "YES", "", "more", "EOF"])
 def test_whatever_is_not_yes_changes_nothing(untouched: Lab, answer: str) -> None:
-    terminal = Terminal(untouched)
+    terminal = fixing(untouched)
     terminal.until_asked()
     terminal.answer(answer)
     code, shown = terminal.end()
@@ -189,7 +150,7 @@ def test_yes_carries_out_what_was_shown_and_what_shows_next_is_proposed_next(tmp
     with lab_of("vpc-dns-support-off", tmp_path) as lab:
         _, document = planned(lab)
         change = document["chosen"][0]["changes"][0]
-        terminal = Terminal(lab)
+        terminal = fixing(lab)
         shown = terminal.until_asked()
         for part in (change["words"][:50], change["command"], change["undoCommand"], "safe", document["digest"][:12]):
             assert part in shown
@@ -222,7 +183,7 @@ def close_port(lab: Lab) -> None:
 
 def test_a_yes_to_what_is_no_longer_true_changes_nothing(lab: Lab) -> None:
     file, plan = planned(lab)
-    terminal = Terminal(lab)
+    terminal = fixing(lab)
     terminal.until_asked()
     given = read_plan(file).changes[0].write.parameters
     lab.aws.client("ec2").authorize_security_group_ingress(**given)

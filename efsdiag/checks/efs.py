@@ -79,7 +79,7 @@ def mount_target_in_vpc(
         if not targets:
             return waiting(f"file system {volume.file_system} has no mount target")
         on = Ref("FileSystem", volume.file_system)
-        address = volume.attributes.get("mounttargetip")
+        address = volume.asked.get("mounttargetip")
         if address:
             if is_address(address) and all(t.get("IpAddress") != address for t in targets):
                 has = ", ".join(str(t.get("IpAddress")) for t in targets)
@@ -102,7 +102,7 @@ def mount_target_in_zone(
     subnets: list[dict[str, Any]],
     file_systems: Any = UNREAD,
 ) -> Verdict:
-    named = [v for v in efs_volumes if "mounttargetip" not in v.attributes]
+    named = [v for v in efs_volumes if "mounttargetip" not in v.asked]
     if not named:
         return skipped("no volume is mounted by the file system's name")
     node = node_end(node_instance, subnets)

@@ -34,7 +34,7 @@ def volume_handle_valid(efs_volumes: tuple[EfsVolume, ...], node_driver_version:
 
 def _depends_on_version(volume: EfsVolume) -> bool:
     handle = _handle_of(volume)
-    return handle.startswith(("efs:", "s3files:")) or ".efs." in handle or "path" in volume.attributes
+    return handle.startswith(("efs:", "s3files:")) or ".efs." in handle or "path" in volume.asked
 
 
 def mount_options_valid(efs_volumes: tuple[EfsVolume, ...]) -> Verdict:

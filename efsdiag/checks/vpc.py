@@ -75,7 +75,7 @@ def node_asks_vpc_resolver(vpc_id: Any = UNREAD, heard: Heard | None = None, vpc
 
 
 def _by_address(efs_volumes: tuple[EfsVolume, ...]) -> bool:
-    return bool(efs_volumes) and all("mounttargetip" in v.attributes for v in efs_volumes)
+    return bool(efs_volumes) and all("mounttargetip" in v.asked for v in efs_volumes)
 
 
 def name_resolves(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None, node_reach: Any = UNREAD) -> Verdict:

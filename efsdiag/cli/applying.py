@@ -16,6 +16,7 @@ from efsdiag.cli import output
 from efsdiag.cli.charts import releases_of
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
 from efsdiag.cli.job_ends import await_jobs, jobs_of
+from efsdiag.cli.next_start import Start, next_start_lines, start_of
 from efsdiag.cli.planning import make_plan, request_for, say, verify_same_place
 from efsdiag.cli.run import Looked, Request, look_of, looked
 from efsdiag.cli.signals import undivided
@@ -80,8 +81,9 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
             if not resumed and not _fresh(plan, done):
                 say([NOTHING_TO_DO], request)
                 return 0
+            before = start_of(done)
             journal = carry(plan, consent, done, request, given, resumed)
-        return FAILED if journal.outcome == "failed" else verify(journal, request, given.get("settle"))
+        return FAILED if journal.outcome == "failed" else verify(journal, request, given.get("settle"), before)
 
 
 def fix(request: Request, given: Mapping[str, Any]) -> int:
@@ -104,10 +106,13 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
             if not _fresh(plan, done):
                 say([NOTHING_TO_DO], request)
                 continue
+            before = start_of(done)
             journal = carry(plan, consent, done, request, given, None)
             changed = True
-            if journal.outcome == "failed" or verify(journal, request, given.get("settle"), show=False):
+            if journal.outcome == "failed" or verify(journal, request, given.get("settle"), before, show=False):
                 return FAILED
+        # A Job that mends lists what it leaves, so no second Job has to look there.
+        given = {**given, "probe": given["probe"] and not jobs_of(c.write for c in plan.changes)}
     raise Fault(
         "no-end", f"after {MOST_ROUNDS} plans there is still something to mend", "look with efsdiag why", FAILED
     )
@@ -127,7 +132,7 @@ def carry(
             journal = resumed or in_journals(lambda folder: begin(folder, plan, now()))
             say([line(f"journal {journal.id}", "dim")], request)
             with told(journal, request):
-                outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided)
+                outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided, waiting)
                 journal.end("failed" if outcome.error else "applied", now())
     except WriteFailed as error:
         raise Fault("change-refused", f"nothing was changed: {error.message}", error.grant, FAILED) from error
@@ -147,10 +152,12 @@ def jobs_ended(writes: Sequence[Write | None], done: Looked, request: Request, m
     return all(e.well for e in ends)
 
 
-def verify(journal: Journal, request: Request, settle_s: float | None, *, show: bool = True) -> int:
+def verify(
+    journal: Journal, request: Request, settle_s: float | None, before: Start | None = None, *, show: bool = True
+) -> int:
     """Looks until what the plan was for is no longer found, or its settling time is over; the exit code. Errors: Fault.
 
-    The journal is told what came of it.
+    The journal is told what came of it. `before` is the program's newest start before the change.
     """
     chosen = journal.plan.chosen
     most = _most_s(chosen, settle_s)
@@ -158,6 +165,7 @@ def verify(journal: Journal, request: Request, settle_s: float | None, *, show: 
     while True:
         with looked(request) as done:
             left = [o for o in chosen if not _worked(o, done.found.diagnosis)]
+            outstanding = () if left else next_start_lines(done, before)
         waited = time.monotonic() - started
         if not left or waited >= most:
             break
@@ -167,7 +175,7 @@ def verify(journal: Journal, request: Request, settle_s: float | None, *, show: 
     lines = [line(f"worked: {o.check} no longer finds {o.mode}", "good") for o in chosen if o not in left]
     lines += [line(f"did not help within {most:.0f} s: {o.check} still finds {o.mode}", "bad") for o in left]
     lines += [line(f"efsdiag undo {journal.id} takes it back", "dim")] if left and journal.to_undo else []
-    say([*lines, ()], request)
+    say([*lines, *outstanding, ()], request)
     if show:
         output.write(render({**done.report, "changed": True}, look_of(request)))
     in_journals(lambda _: journal.end("did not help" if left else "worked", now()))
@@ -193,6 +201,15 @@ def telling(request: Request) -> Callable[[int, Change, Step], None]:
         say([line(f"  {SAID[step]}: {safe(change.words)}")], request)
 
     return tell
+
+
+def waiting(error: WriteFailed, pause_s: float) -> None:
+    """Lets the time pass after which a call is made again, and says why."""
+    print(
+        f"waiting {pause_s:.0f} s, since AWS does not know yet what was just made: {safe(error.message)}",
+        file=sys.stderr,
+    )
+    time.sleep(pause_s)
 
 
 def account_of(journal: Journal, outcome: Outcome, how_to_go_on: str) -> list[Line]:

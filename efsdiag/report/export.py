@@ -8,7 +8,7 @@ from typing import Any
 from efsdiag.changes import Change, Plan, with_lookups
 from efsdiag.report.machine import as_yaml
 from efsdiag.report.text import is_invisible, safe
-from efsdiag.writes import command_of, manifest_of
+from efsdiag.writes import WRITES, command_of, manifest_of
 
 
 def exported(plan: Plan, form: str) -> str:
@@ -19,7 +19,12 @@ def exported(plan: Plan, form: str) -> str:
 def _commands(plan: Plan) -> str:
     lines = ["#!/bin/sh", "set -eu", f"# plan {plan.digest}"]
     for change in plan.changes:
-        lines += [f"# {safe(change.words)} (risk: {change.risk.value})", safe(command_of(change.write))]
+        command = safe(command_of(change.write))
+        lines.append(f"# {safe(change.words)} (risk: {change.risk.value})")
+        if WRITES[change.write.operation].early and change is not plan.changes[0]:
+            lines.append("# what was just made is not known everywhere at once, so this is tried for two minutes")
+            command = f'tries=0; until {command}; do tries=$((tries + 1)); [ "$tries" -lt 12 ]; sleep 10; done'
+        lines.append(command)
         lines += [f"# undo: {safe(command_of(change.undo))}"] if change.undo else ["# cannot be undone"]
     return "\n".join(lines) + "\n"
 

@@ -98,23 +98,29 @@ class EfsVolume:
         return self.object["spec"]["csi"].get("volumeAttributes") or {}
 
     @property
+    def asked(self) -> dict[str, str]:
+        """The attributes by their names in lower case: the driver compares them so.
+
+        Source:  https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/pkg/driver/node.go
+        """
+        return {name.lower(): str(value) for name, value in self.attributes.items()}
+
+    @property
     def tls(self) -> bool:
         """Whether it is mounted with TLS. The driver adds that itself where the handle names an EFS access point.
 
-        It reads the names of attributes in any case, and values as Go's strconv.ParseBool does.
-        Source:  https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/pkg/driver/node.go
+        It reads values as Go's strconv.ParseBool does.
         """
         handle = str(self.object["spec"]["csi"].get("volumeHandle", ""))
         if self.kind == "efs" and self.access_point and handle.endswith(f":{self.access_point}"):
             return True
-        asked = {name.lower(): str(value) for name, value in self.attributes.items()}
-        return asked.get("encryptintransit", "true").lower() not in ("false", "f", "0")
+        return self.asked.get("encryptintransit", "true").lower() not in ("false", "f", "0")
 
     @property
     def crosses_accounts(self) -> bool:
         """Whether it is mounted as another account's file systems are: by address, or marked crossaccount."""
-        asked = {name.lower(): str(value).lower() for name, value in self.attributes.items()}
-        return bool(asked.get("mounttargetip")) or asked.get("crossaccount") == "true"
+        crosses = self.asked.get("crossaccount", "").lower() in ("true", "t", "1")
+        return bool(self.asked.get("mounttargetip")) or crosses
 
     @property
     def uses_iam(self) -> bool:
@@ -136,7 +142,8 @@ def efs_volume(volume: dict[str, Any], claim: Claim) -> EfsVolume:
     bare = handle.removeprefix("s3files:").removeprefix("efs:")
     file_system, _, rest = bare.partition(":")
     path, _, access_point = rest.partition(":")
-    old_path = (volume["spec"]["csi"].get("volumeAttributes") or {}).get("path", "")
+    attributes = volume["spec"]["csi"].get("volumeAttributes") or {}
+    old_path = next((str(value) for name, value in attributes.items() if name.lower() == "path"), "")
     options = volume["spec"].get("mountOptions") or []
     named = next((o.partition("=")[2] for o in options if o.startswith("accesspoint=")), "")
     return EfsVolume(

@@ -116,7 +116,7 @@ def target_of(
     Shape:   mount_targets are MountTargets[] of the volume's file system; groups is mount target id → group ids.
     """
     targets = [target_end(t, groups.get(t["MountTargetId"])) for t in mount_targets]
-    address = volume.attributes.get("mounttargetip")
+    address = volume.asked.get("mounttargetip")
     zone = next((o.partition("=")[2] for o in volume.options if o.startswith("az=")), "")
     if address or zone:
         return next((t for t in targets if (t.ip == address if address else t.zone == zone)), None)

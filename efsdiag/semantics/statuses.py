@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from efsdiag.semantics.attempt import parse_time
@@ -50,6 +51,20 @@ class Container:
             return False
         lasted = parse_time(str(failure.get("finishedAt"))) - parse_time(str(failure.get("startedAt")))
         return now - parse_time(str(self.running.get("startedAt"))) < lasted
+
+
+_BACK_OFF = re.compile(r"back-off (?:(\d+)m)?(?:(\d+)s)? restarting")
+"""How the kubelet words it: "back-off 5m0s restarting failed container=…"."""
+
+
+def next_start(container: Container) -> tuple[str, datetime] | None:
+    """How long the kubelet waits before it starts the container again, and until when; None where it does not wait."""
+    found, ended = _BACK_OFF.search(container.waiting_message), container.last_terminated
+    if container.waiting_reason != "CrashLoopBackOff" or not found or not ended:
+        return None
+    waits = timedelta(minutes=int(found[1] or 0), seconds=int(found[2] or 0))
+    words = found[0].removeprefix("back-off ").removesuffix(" restarting")
+    return words, (parse_time(str(ended.get("finishedAt"))) + waits).astimezone(UTC)
 
 
 def is_stuck(container: Container) -> bool:

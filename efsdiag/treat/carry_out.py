@@ -6,7 +6,8 @@ answer was lost is only made again where it cannot do more than the first one di
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,10 @@ class Outcome:
     error: WriteFailed | None = None
 
 
+PAUSES_S = (2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0)
+"""How long it waits for a service that does not know yet what was just made: two minutes in all."""
+Wait = Callable[[WriteFailed, float], None]
+"""What tells why so many seconds pass, and lets them pass."""
 Tell = Callable[[int, Change, Step], None]
 Now = Callable[[], datetime]
 AtOnce = Callable[[], AbstractContextManager[None]]
@@ -59,6 +64,7 @@ def carry_out(
     now: Now,
     tell: Tell = lambda *_: None,
     at_once: AtOnce = nullcontext,
+    wait: Wait = lambda _, pause_s: time.sleep(pause_s),
 ) -> Outcome:
     """Makes the changes that the journal has not seen done, in their order. Errors: ConsentError, JournalError."""
     verify_consent(plan, consent)
@@ -66,12 +72,21 @@ def carry_out(
         if journal.steps[i] in (Step.DONE, Step.THERE):
             continue
         tell(i, change, Step.BEGUN)
-        with at_once():
-            error = _made(change, i, writer, journal, now)
+        for pause_s in (*PAUSES_S, None):
+            with at_once():
+                error = _made(change, i, writer, journal, now)
+            if error is None or pause_s is None or not _is_early(error, journal.steps[:i]):
+                break
+            wait(error, pause_s)
         if error:
             return Outcome(i, error)
         tell(i, change, journal.steps[i])
     return Outcome()
+
+
+def _is_early(error: WriteFailed, before: Sequence[Step]) -> bool:
+    """Whether it was refused, so that nothing was done, because a change before it is not known everywhere yet."""
+    return error.trouble is Trouble.EARLY and Step.DONE in before
 
 
 def _made(change: Change, i: int, writer: Writes, journal: Journal, now: Now) -> WriteFailed | None:

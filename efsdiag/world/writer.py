@@ -183,6 +183,8 @@ class Writer:
             return WriteFailed(Trouble.THERE, says)
         if code in known.gone:
             return WriteFailed(Trouble.GONE, says)
+        if any(code == known_code and words in str(error) for known_code, words in known.early):
+            return WriteFailed(Trouble.EARLY, says)
         kind = kind_of(error, operation)
         if kind in (Kind.REFUSED, Kind.SIGNED_OUT):
             return WriteFailed(Trouble.REFUSED, says, f"allow {', '.join(known.permissions)}")

@@ -21,6 +21,11 @@ def _use_pod_identity(world: World) -> None:
         pod["spec"]["containers"][0]["env"].append({"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": address})
     associations = world.aws["eks/list-pod-identity-associations/clusterName=shop-cluster"]["associations"]
     associations.append({"namespace": "kube-system", "serviceAccount": "efs-csi-controller-sa"})
+    add_identity_agents(world)
+
+
+def add_identity_agents(world: World) -> None:
+    """The agent of EKS Pod Identity on every node."""
     for plugin in world.driver_pods("efs-csi-node"):
         agent = copy.deepcopy(plugin)
         name = agent["metadata"]["name"].replace("efs-csi-node", "eks-pod-identity-agent")
