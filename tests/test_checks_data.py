@@ -331,9 +331,10 @@ def test_a_directory_that_is_not_listed_is_not_taken_for_missing() -> None:
 # fsGroup.
 
 
-def group_of(seen: Any, *, policy: str = "", **spec: Any) -> Verdict:
+def group_of(seen: Any, *, policy: str = "", refused: Any = (), **spec: Any) -> Verdict:
     driver = {"metadata": {"name": "efs.csi.aws.com"}, "spec": {"fsGroupPolicy": policy} if policy else {}}
-    return look("fsgroup-applied", pod=data_pod(fsGroup=2000), on=volume(**spec).object, seen=seen, csi_driver=driver)
+    given = {"seen": seen, "csi_driver": driver, "refused": refused}
+    return look("fsgroup-applied", pod=data_pod(fsGroup=2000), on=volume(**spec).object, **given)
 
 
 @pytest.mark.parametrize("policy", ["", "ReadWriteOnceWithFSType", "None"])
@@ -369,6 +370,11 @@ def test_fs_group_is_unknown_where_the_driver_cannot_be_read_and_waits_for_the_v
     verdict = look("fsgroup-applied", pod=pod, seen=ROOTS_LEAF, **refused)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow get csidrivers")
     assert look("fsgroup-applied", pod=pod, volumes={}, seen=...).state is State.WAITING
+
+
+def test_fs_group_is_unknown_where_nobody_has_looked_inside_and_the_process_does_not_come_up() -> None:
+    assert group_of(..., refused=["volume:entries"]).state is State.UNKNOWN
+    assert group_of(..., refused=["volume:entries"], policy="File").state is State.PASS
 
 
 def test_a_change_of_groups_that_fails_or_lasts_is_told_by_the_event() -> None:

@@ -181,20 +181,25 @@ def fsgroup_applied(
     pod: dict[str, Any],
     data_efs_volume: EfsVolume,
     data_access: DataAccess,
+    attempt: Attempt,
     csi_driver: dict[str, Any] | None = None,
 ) -> Verdict:
     group = (pod["spec"].get("securityContext") or {}).get("fsGroup")
     if group is None:
         return skipped("the pod sets no fsGroup")
     access = data_access.access
-    if access is None or access.allowed is not False:
+    if attempt.ready or (access is not None and access.allowed):
         return skipped("nothing depends on fsGroup")
-    if access.entry is not None and access.entry.gid == group:
+    if access is not None and access.entry is not None and access.entry.gid == group:
         return passed(f"{access.entry} has the group {group} already")
     spec = data_efs_volume.object["spec"]
     policy = group_policy(csi_driver)
     if group_is_applied(spec, policy):
         return passed("the kubelet applies fsGroup to this volume")
+    if access is None or access.allowed is None:
+        if not attempt.mounted:
+            return waiting("the process has not come to its data yet")
+        return unknown(data_access.why or "the listing of the volume does not tell who may write", data_access.grant)
     says = (
         f"fsGroup {group} is not applied to volume {data_efs_volume.name}: the driver's fsGroupPolicy is {policy}, "
         f"the volume's fsType is {spec['csi'].get('fsType') or 'not set'}"
