@@ -178,6 +178,21 @@ def test_options_that_stand_for_one_another_are_refused_together() -> None:
     assert "give one of them" in err
 
 
+def test_a_folder_of_rules_of_ones_own_adds_what_its_evidence_reads(tmp_path: Path) -> None:
+    (tmp_path / "disks.yaml").write_text(
+        "disk-kept: {claim: the disk is kept, matters: it is lost, blocks: [], modes: [pv.capacity-not-enforced]}\n"
+    )
+    (tmp_path / "disks.py").write_text(
+        "from efsdiag.model import passed\n"
+        "def _ask(read):\n    return read('ec2:DescribeVolumes')\n"
+        "def disks(read):\n    return _ask(read)\n"
+        "def disk_kept(disks):\n    return passed('it is')\n"
+    )
+    code, out, err = run_efsdiag(["permissions", "--aws", "--rules", str(tmp_path)])
+    assert code == 0, err
+    assert "      # check disk-kept\n      - ec2:DescribeVolumes\n" in out
+
+
 # --- what a report lacks ------------------------------------------------------------------------------------------
 
 REPORT = {
