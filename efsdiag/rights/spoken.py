@@ -16,7 +16,8 @@ from typing import Any
 from efsdiag.operations import READS
 from efsdiag.writes import WRITES
 
-OWN = "efsdiag."
+OWN = ("efsdiag.", "efsdiag_rules_")
+"""Where modules stand whose functions are followed: the package, and a user's own folder of rules."""
 NOT_FOLLOWED = ("efsdiag.operations", "efsdiag.writes", "efsdiag.semantics.")
 """Modules that name every operation, and those that read nothing: there an action of AWS is what a policy allows."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from efsdiag.cli import permitting
 from efsdiag.investigate import investigate
-from efsdiag.model import Diagnosis
+from efsdiag.model import Answer, Diagnosis, Query
 from efsdiag.rules import Rulebook, load_rulebook
 from efsdiag.world.bundle import BundleSource
 from efsdiag.world.bundle_files import Memory
@@ -32,10 +33,21 @@ def rulebook() -> Rulebook:
     return load_rulebook()
 
 
+@cache
+def rights() -> frozenset[str]:
+    """The operations for which `efsdiag permissions --for why` prints a right."""
+    return frozenset(permitting.NEEDED["why"][1](rulebook()))
+
+
 def diagnosis_of(world: World, files: Memory | None = None) -> Diagnosis:
     """The diagnosis of what the world was asked about, out of `files`, or out of all that the world writes."""
     source = BundleSource.of(files or Memory(encoded(files_of(world))))
-    return investigate(rulebook(), source, world.asked, NOW, strict=True).diagnosis
+
+    def within_rights(query: Query) -> Answer:
+        assert query.operation in rights(), f"efsdiag permissions --for why knows nothing of {query.operation}"
+        return source(query)
+
+    return investigate(rulebook(), within_rights, world.asked, NOW, strict=True).diagnosis
 
 
 def causes_of(diagnosis: Diagnosis, *, confirmed: bool = False) -> set[str]:
