@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import FIXTURES, Situation, run_efsdiag
-from crowds import claim, pod, source_of
+from crowds import claim, maker, pod, source_of
 from test_many_pods import SHARED, twins
 from worlds.base import healthy
 from worlds.bundle import encoded, files_of, write
@@ -163,6 +163,22 @@ def test_pods_of_one_workload_in_two_ways_are_one_target_with_both_numbers() -> 
     (cause,) = report_of_world(world)["rootCauses"]
     assert (cause["targetCount"], cause["podCount"]) == (1, 2)
     assert cause["targets"][0]["pods"] == 2
+
+
+def test_the_runs_of_a_cron_job_have_one_fingerprint() -> None:
+    """The names of Jobs are made up anew for each run; a cause of all of them stays the same cause."""
+    prints, targets = set(), set()
+    for run in ("28391", "28392"):
+        owner = {"kind": "CronJob", "name": "backup", "controller": True, "uid": "c"}
+        job = maker("Job", f"backup-{run}")
+        job["metadata"]["ownerReferences"] = [owner]
+        waiting = pod(f"backup-{run}-x2x2p", owner=("Job", f"backup-{run}"), ready=False, waits="ImagePullBackOff")
+        waiting["status"]["containerStatuses"][0]["state"]["waiting"]["message"] = "manifest unknown"
+        (cause,) = report_on(source_of(job, waiting, claim("data")))["rootCauses"]
+        prints.add((cause["id"], cause["fingerprint"]))
+        targets |= {(t["kind"], t["name"]) for t in cause["targets"]}
+    assert len(prints) == 1
+    assert targets == {("CronJob", "backup")}
 
 
 # --- the document ------------------------------------------------------------------------------------------------

@@ -230,3 +230,8 @@ def test_an_object_that_comes_twice_is_counted_once() -> None:
             return [page, copy.deepcopy(page)]
 
     assert survey(Twice(), Scope()).workloads[DEPLOYMENT].pods == 1
+
+
+def test_a_pod_of_the_kubelet_itself_stands_for_itself() -> None:
+    found = survey(source_of(pod("etcd-node1", owner=("Node", "node1"))), Scope())
+    assert list(found.workloads) == [Ref("Pod", "etcd-node1", "shop")]

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from crowds import Thing, claim, pod
+from crowds import Thing, claim, pod, source_of
 
 from efsdiag.model import Query, Unreadable
 from efsdiag.operations import read_of
 from efsdiag.world.bundle_kube import narrowed
-from efsdiag.world.shelves import Shelves
+from efsdiag.world.shelves import Shelved, Shelves
 
 PODS = [pod(f"web-{n}", labels={"app": "web", "tier": f"t{n % 2}"}) for n in range(6)] + [pod("plain")]
 
@@ -139,3 +139,26 @@ def test_what_a_shelf_gives_out_is_nobody_elses() -> None:
     query = read_of("kube:get pods", namespace="shop", name="web-1")
     made.answer(query)[1]["metadata"]["name"] = "changed"
     assert made.answer(query)[1]["metadata"]["name"] == "web-1"
+
+
+def test_all_objects_are_unpacked_once() -> None:
+    made, _ = shelves()
+    query = read_of("kube:list pods", namespace="shop")
+    assert made.answer(query)[1] is made.answer(query)[1]
+
+
+def test_a_source_behind_shelves_answers_as_without_them() -> None:
+    plain = source_of(*PODS, claim("data"))
+    shelved = Shelved(plain)
+    queries = [
+        read_of("kube:get pods", namespace="shop", name="web-3"),
+        read_of("kube:list pods", namespace="shop", labelSelector="app=web"),
+        read_of("kube:get persistentvolumeclaims", namespace="shop", name="data"),
+        read_of("kube:list pods"),
+    ]
+    before = [shelved(query) for query in queries]
+    shelved.begin("shop", 10)
+    assert [shelved(query) for query in queries] == before == [plain(query) for query in queries]
+    shelved.end("shop")
+    with pytest.raises(Unreadable):
+        Shelved(source_of(unread=("pods",)))(read_of("kube:list pods", namespace="shop"))

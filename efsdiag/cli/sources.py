@@ -69,6 +69,7 @@ def open_bundle(path: str) -> Opened:
     """The recorded source. Errors: Fault."""
     from efsdiag.world.bundle import BundleSource
     from efsdiag.world.bundle_times import parsed
+    from efsdiag.world.shelves import Shelved
 
     try:
         source = BundleSource(path)
@@ -81,9 +82,11 @@ def open_bundle(path: str) -> Opened:
         account=source.account,
         region=source.region,
     )
+    # Redacted below the shelves: once for each list, and not for each object that is asked for.
     redacting = Redacting(source)
+    shelved = Shelved(redacting)
     return Opened(
-        source=redacting,
+        source=shelved,
         namespace="default",
         namespaces=source.namespaces,
         # A bundle in which nothing has a time was made at no time; the run's clock would make each report another one.
@@ -95,6 +98,7 @@ def open_bundle(path: str) -> Opened:
         verify=lambda: None,
         again=redacting,
         closing=source,
+        keeper=shelved,
     )
 
 

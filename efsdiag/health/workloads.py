@@ -74,7 +74,7 @@ def workload_of(pod: Thing) -> Ref:
     metadata = pod["metadata"]
     namespace = metadata.get("namespace") or ""
     owner = controller_of(pod)
-    if owner is None:
+    if owner is None or owner.get("kind") == "Node":  # the kubelet's own pods are owned by their node
         return Ref("Pod", metadata["name"], namespace)
     kind, name = str(owner.get("kind", "")), str(owner.get("name", ""))
     made = (metadata.get("labels") or {}).get(HASH)

@@ -10,9 +10,10 @@ import re
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
-from efsdiag.model import Answer, Query, Unreadable
+from efsdiag.model import Answer, Query, Source, Unreadable
 from efsdiag.operations import read_of, resource_of
 from efsdiag.world.selectors import label_selector
 
@@ -65,6 +66,8 @@ class Shelf:
         fields, labels = query.get("fieldSelector"), query.get("labelSelector")
         if query.get("limit") or (fields and not fields.startswith(_BY_UID)) or "," in fields:
             return _NO_SHELF
+        if not fields and not labels:
+            return self._all
         names: Iterable[str] = self._about.get(fields.removeprefix(_BY_UID), []) if fields else self._packed
         exact = [term for term in labels.split(",") if _EXACT.fullmatch(term)]
         if exact and not fields:
@@ -76,6 +79,11 @@ class Shelf:
         except ValueError:
             return _NO_SHELF
         return [self._object(n) for n in names if selects({"metadata": {"labels": self._labels[n]}})]
+
+    @cached_property
+    def _all(self) -> list[Answer]:
+        """Every object, unpacked once: whoever asks for all of them gets the same."""
+        return [self._object(name) for name in self._packed]
 
     def _object(self, name: str) -> Answer:
         packed = self._packed.get(name)
@@ -140,3 +148,26 @@ class Shelves:
             return Shelf(self._pages(query), self._subjects.get(namespace, 0))
         except (Unreadable, OverflowError):
             return None
+
+
+class Shelved:
+    """A source with shelves before it, for a bundle: of a long list, one object is found without a walk through all."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._shelves = Shelves(self._pages)
+
+    def __call__(self, query: Query) -> Answer:
+        shelved, found = self._shelves.answer(query)
+        return found if shelved else self._source(query)
+
+    def begin(self, namespace: str, subjects: int) -> None:
+        """So many subjects of the namespace are about to be looked at ("": of the whole cluster)."""
+        self._shelves.begin(namespace, subjects)
+
+    def end(self, namespace: str) -> None:
+        """Nobody asks about the namespace any more."""
+        self._shelves.end(namespace)
+
+    def _pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        yield self._source(query) or []
