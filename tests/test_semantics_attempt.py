@@ -286,7 +286,7 @@ def test_the_state_of_a_pod_reads_as_kubectl_shows_it(status: dict[str, Any], sh
     assert state_of({"status": {"phase": "Pending"}}, container(status)) == shown
 
 
-def waiting(message: str, reason: str = "CrashLoopBackOff") -> dict[str, Any]:
+def backing_off(message: str, reason: str = "CrashLoopBackOff") -> dict[str, Any]:
     ended = {"exitCode": 2, "finishedAt": "2026-11-21T06:00:00Z"}
     return {"state": {"waiting": {"reason": reason, "message": message}}, "lastState": {"terminated": ended}}
 
@@ -300,7 +300,7 @@ def waiting(message: str, reason: str = "CrashLoopBackOff") -> dict[str, Any]:
     ],
 )
 def test_a_container_that_failed_is_started_again_after_the_back_off(message: str, waits: str, until: str) -> None:
-    found = next_start(container(waiting(message)))
+    found = next_start(container(backing_off(message)))
     assert found
     assert (found[0], found[1].strftime("%H:%M:%S")) == (waits, until)
 
@@ -308,8 +308,8 @@ def test_a_container_that_failed_is_started_again_after_the_back_off(message: st
 @pytest.mark.parametrize(
     "status",
     [
-        waiting("Back-off pulling image", "ImagePullBackOff"),
-        waiting("something else"),
+        backing_off("Back-off pulling image", "ImagePullBackOff"),
+        backing_off("something else"),
         {"state": {"running": {"startedAt": "2026-11-21T06:00:00Z"}}},
         {},
     ],

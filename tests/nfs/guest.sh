@@ -65,8 +65,9 @@ LD_LIBRARY_PATH=$(echo "$NFS_BOX"/tools/usr/lib/*-linux-gnu) try "$sbin/rpc.moun
 try "$sbin/rpc.nfsd" -N 3 -V 4.1 -U 2
 # A server that has just started lets clients take back what they held, and nobody else open a file, for 90 seconds.
 echo Y >/proc/fs/nfsd/v4_end_grace
-# What mount.efs asks for, without TLS; the helper of nfs-common would add the two addresses.
-options=vers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport,addr=127.0.0.1,clientaddr=127.0.0.1
+# What mount.efs asks for, without TLS, and with no cache of attributes, since files are changed through both mounts. The
+# helper of nfs-common would add the two addresses.
+options=vers=4.1,noac,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport,addr=127.0.0.1,clientaddr=127.0.0.1
 try mount -i -t nfs4 -o "$options" 127.0.0.1:/ "$NFS_BOX/efs"
 try mount -i -t nfs4 -o "$options" 127.0.0.1:/point "$NFS_BOX/point"
 echo "guest: ready"
