@@ -59,6 +59,11 @@ class Guest:
         """Its folder `data`, over NFS, through another export that acts as 1000:1000 whoever asks."""
         return self._box / "point"
 
+    @property
+    def server(self) -> Path:
+        """The export as its server sees it, without NFS and its caches."""
+        return self._box / "server"
+
     def __enter__(self) -> Guest:
         command = [
             str(KERNEL),

@@ -84,13 +84,14 @@ def test_whoever_comes_through_an_access_point_is_its_user_and_may_change_no_own
 
     # Prometheus runs as somebody who owns nothing here, and all that it makes is the point's user's.
     assert "fs_type=NFS_SUPER_MAGIC" in point.ready(point.root, OTHER_USER)
-    made = point.states()
-    assert str(point.root / "wal") in made
+    inside = There(point.guest, point.guest.server / "data")
+    made = inside.states()
+    assert str(inside.root / "wal") in made
     assert {state[:2] for state in made.values()} == {(POINT_USER, POINT_USER)}
 
     # Root left a file there, by a mount without the point.
     whole.file(whole.root / "queries.active", 0o600, 0)
-    before = whole.states()
+    before = inside.states()
     printed = point.refused(point.root, OTHER_USER)
     pod = lab.world.pod["metadata"]
     for previous in (False, True):
@@ -112,6 +113,6 @@ def test_whoever_comes_through_an_access_point_is_its_user_and_may_change_no_own
     refused = mended(point, *change)
     assert (refused.returncode, "Operation not permitted" in refused.stderr) == (4, True), refused.stderr
     assert "/queries.active may not be changed; what was changed before it was put back" in refused.stderr
-    assert whole.states() == before
+    assert inside.states() == before
     assert mended(whole, *change).returncode == 0
     assert "Server is ready" in point.ready(point.root, OTHER_USER)

@@ -50,6 +50,7 @@ def attempt(
         "spec": spec,
         "status": {"phase": phase, "conditions": list(conditions)},
     }
+    pod["status"] |= {"containerStatuses": [main] if main else [], "initContainerStatuses": [init] if init else []}
     main = main or {}
     statuses = [(init, True)] if init else []
     return attempt_of(pod, [*statuses, (main, False)], main, NOW)

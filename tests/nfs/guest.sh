@@ -56,6 +56,7 @@ try mount -t nfsd nfsd /proc/fs/nfsd
 server=$NFS_BOX/server
 try mount -t tmpfs -o mode=755 tmpfs "$server"
 mkdir "$server/data" "$server/point"
+chown 1000:1000 "$server/data"
 try mount --bind "$server/data" "$server/point"
 usual=rw,no_subtree_check,insecure
 sbin=$NFS_BOX/tools/usr/sbin
