@@ -176,17 +176,6 @@ def test_a_pod_that_is_gone_since_it_was_listed_is_looked_at_by_its_successor(ma
     assert look.found.diagnosis.status.value == "healthy"
 
 
-def test_a_secret_of_a_pod_and_of_a_refusal_is_in_no_report(made: Crowd) -> None:
-    canary = "password=Tr0ub4dor-and-3"
-    victim = next(p for p in made.kube.objects("pods") if p["metadata"]["name"].startswith("store-0-"))
-    victim["metadata"]["annotations"] = {"note": canary}
-    made.kube.add(victim)
-    made.kube.fail("/apis/batch/v1/jobs", status=403, times=None, message=f"jobs is forbidden: {canary}")
-    _, report = checked(made)
-    assert [u["operation"] for u in report["coverage"]["unlisted"]] == ["kube:list jobs"]
-    assert "Tr0ub4dor" not in json.dumps(report)
-
-
 # --- what may not be read ----------------------------------------------------------------------------------------
 
 
@@ -257,6 +246,19 @@ def test_who_is_not_signed_in_gets_no_report(tmp_path: Path) -> None:
         code, out, _ = run_efsdiag(words)
     document = json.loads(out)
     assert (code, document["kind"], document["error"]["reference"]) == (4, "Error", "cluster-unauthenticated")
+
+
+def test_a_secret_of_a_pod_and_of_a_refusal_is_in_no_report(served: Crowd) -> None:
+    canary = "password=Tr0ub4dor-and-3"
+    for victim in served.kube.objects("pods"):
+        victim["metadata"]["annotations"] = {"note": canary}
+        served.kube.add(victim)
+    served.kube.fail("/apis/batch/v1/.*jobs", status=403, times=None, message=f"jobs is forbidden: {canary}")
+    _, report = checked(served)
+    (missed,) = report["coverage"]["unlisted"]
+    assert missed["operation"] == "kube:list jobs"
+    assert "jobs is forbidden" in missed["reason"]
+    assert "Tr0ub4dor" not in json.dumps(report)
 
 
 # --- from cron ---------------------------------------------------------------------------------------------------
