@@ -248,6 +248,19 @@ def test_who_is_not_signed_in_gets_no_report(tmp_path: Path) -> None:
     assert (code, document["kind"], document["error"]["reference"]) == (4, "Error", "cluster-unauthenticated")
 
 
+def test_a_secret_of_a_pod_and_of_a_refusal_is_in_no_report(served: Crowd) -> None:
+    canary = "password=Tr0ub4dor-and-3"
+    for victim in served.kube.objects("pods"):
+        victim["metadata"]["annotations"] = {"note": canary}
+        served.kube.add(victim)
+    served.kube.fail("/apis/batch/v1/.*jobs", status=403, times=None, message=f"jobs is forbidden: {canary}")
+    _, report = checked(served)
+    (missed,) = report["coverage"]["unlisted"]
+    assert missed["operation"] == "kube:list jobs"
+    assert "jobs is forbidden" in missed["reason"]
+    assert "Tr0ub4dor" not in json.dumps(report)
+
+
 # --- from cron ---------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from efsdiag.cli import output
 from efsdiag.cli.delivering import Delivery, DeliveryOptions
 from efsdiag.cli.faults import UNREACHABLE, Fault
 from efsdiag.cli.only_one import only_one
-from efsdiag.cli.progress import Progress, watched
+from efsdiag.cli.progress import Progress, clear, watched
 from efsdiag.cli.run import rulebook_of
 from efsdiag.cli.sources import LIVE_WORKERS, LiveOptions, Opened, open_bundle, open_live
 from efsdiag.health.examine import Examiner, examined
@@ -137,13 +137,15 @@ class _Run:
     def report(self) -> dict[str, Any]:
         """The document of what could be looked at in the time. Errors: Fault where nothing could be asked at all."""
         opened, scope = self.opened, self.request.scope(self.opened)
-        progress = Progress(opened.source, output.width()) if watched() and not self.request.quiet else None
-        source = Refusals(progress or opened.source)
+        shown = watched() and not self.request.quiet
+        source, listed = (
+            Refusals(Progress(own, output.width()) if shown else own) for own in (opened.source, opened.listed)
+        )
         found, health, timed_out = Survey(), Health(Environment("live" if opened.live else "bundle")), False
         seen = 0
         try:
             health.environment = self.hands.do(opened.environment)
-            found = self.hands.do(lambda: survey(source, scope, opened.namespaces))
+            found = self.hands.do(lambda: survey(listed, scope, opened.namespaces))
             opened.verify()
             examiner = Examiner(self.rulebook, source, opened.now)
             for _, looks in examined(examiner, found.workloads, self.hands, opened.keeper):
@@ -158,12 +160,14 @@ class _Run:
         except TimeIsOver:
             timed_out = True
         finally:
-            if progress:
-                progress.clear()
+            if shown:
+                clear()
         took_ms = round((time.monotonic() - self.started) * 1000) if opened.live else None
         usage = Usage(opened.requests(), took_ms)
         left = len(found.workloads) - seen
-        return health_report(health, Course(scope, found, opened.now, usage, source.refused, timed_out, left))
+        return health_report(
+            health, Course(scope, found, opened.now, usage, [*listed.refused, *source.refused], timed_out, left)
+        )
 
 
 def _is_well(report: Mapping[str, Any], fail_on: str) -> bool:

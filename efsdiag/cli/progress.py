@@ -40,7 +40,12 @@ class Progress:
 
     def clear(self) -> None:
         """Takes the line away."""
-        print(_ERASE, end="", file=sys.stderr, flush=True)
+        clear()
+
+
+def clear() -> None:
+    """Takes the line of any progress away."""
+    print(_ERASE, end="", file=sys.stderr, flush=True)
 
 
 def watched() -> bool:

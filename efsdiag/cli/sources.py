@@ -12,7 +12,7 @@ from efsdiag.cli.faults import UNREACHABLE, USAGE, Fault
 from efsdiag.model import Source
 from efsdiag.report.data import Environment
 from efsdiag.world.errors import Unreachable
-from efsdiag.world.redacting import Redacting
+from efsdiag.world.redacting import Listing, Redacting
 
 if TYPE_CHECKING:
     from efsdiag.health.examine import Keeper
@@ -61,6 +61,8 @@ class Opened:
     verify: Callable[[], None]
     """Raises Fault where nothing could be asked at all."""
     closing: AbstractContextManager[Any]
+    listed: Source
+    """The same, for lists of which no more than names and states is kept."""
     keeper: Keeper | None = None
     """Whoever is to be told of which namespaces much will be asked."""
 
@@ -98,6 +100,7 @@ def open_bundle(path: str) -> Opened:
         verify=lambda: None,
         again=redacting,
         closing=source,
+        listed=shelved,
         keeper=shelved,
     )
 
@@ -141,6 +144,7 @@ def open_live(options: LiveOptions) -> Opened:
         requests=lambda: live.requests,
         verify=verify,
         closing=nullcontext(),
+        listed=Listing(live, live.pages),
         keeper=live,
     )
 

@@ -6,7 +6,7 @@ So a secret is in no evidence, and from there in no report, plan, journal or bun
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any
 
@@ -61,6 +61,28 @@ class Redacting:
         try:
             for page in pages(query):
                 yield redacted(page)
+        except Unreadable as refusal:
+            raise _without_secrets(refusal) from None
+
+
+class Listing:
+    """The same for lists of which names and states alone are kept: objects as they are, refusals without secrets.
+
+    To look through every text of every pod of a cluster would cost more than the list itself.
+    """
+
+    def __init__(self, source: Source, pages: Callable[[Query], Iterator[list[dict[str, Any]]]]) -> None:
+        self._redacting = Redacting(source)
+        self._pages = pages
+
+    def __call__(self, query: Query) -> Answer:
+        """The answer without secrets. Errors: Unreadable."""
+        return self._redacting(query)
+
+    def pages(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        """A list page by page. Errors: Unreadable, also between two pages."""
+        try:
+            yield from self._pages(query)
         except Unreadable as refusal:
             raise _without_secrets(refusal) from None
 
