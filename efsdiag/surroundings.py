@@ -18,7 +18,10 @@ NAMESPACED = (
     "pods", "persistentvolumeclaims", "events", "replicasets", "deployments", "statefulsets", "daemonsets", "jobs",
     "services", "serviceaccounts", "resourcequotas", "limitranges", "networkpolicies", "ingresses", "prometheuses",
 )  # fmt: skip
-"""Resources in namespaces. ConfigMaps are read one by one where the diagnosis needs them, and leases too."""
+"""Resources in namespaces, those first that say what has storage.
+
+ConfigMaps are read one by one where the diagnosis needs them, and leases too.
+"""
 LEASES_IN = "kube-system"
 AT_MOST = "500"
 """Objects in a list around one target: what is longer is left out, whatever the size of the cluster."""

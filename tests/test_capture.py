@@ -22,7 +22,7 @@ from efsdiag.world.errors import Unreachable
 
 ANSWER = ("target", "asked", "note", "status", "exitCode", "rootCauses", "latent", "suspects", "ruledOut", "notChecked")
 ANSWER += ("deepest", "checks", "totals")
-SITUATIONS = ("story-parent-dir", "nfs-port-closed", "healthy-noisy")
+SITUATIONS = ("nfs-port-closed", "healthy-noisy")
 
 
 @pytest.fixture(scope="module", params=SITUATIONS)
@@ -278,3 +278,22 @@ def test_a_check_of_the_bundle_finds_what_it_finds_on_the_live_system(
     recorded = json.loads(run_efsdiag([*check, "--bundle", str(tmp_path / "b.tar.gz")])[1])
     for key in ("status", "rootCauses", "latent", "notChecked", "suspects", "totals", "workloads"):
         assert recorded.get(key) == live.get(key), key
+
+
+@pytest.mark.parametrize("size", ["60k", "400k"])
+@pytest.mark.parametrize("scope", ["target", "-A"])
+def test_a_small_bundle_says_less_and_nothing_else(lab: Lab, tmp_path: Path, scope: str, size: str) -> None:
+    bundle = tmp_path / "b.tar.gz"
+    done = lab.run("capture", *(lab.target if scope == "target" else ("-A",)), "--max-size", size, "-o", str(bundle))
+    if done.returncode:
+        assert (done.returncode, done.stderr.partition(":")[0]) == (2, "bundle-too-large")
+        assert os.listdir(tmp_path) == []
+        return
+    files = files_in(bundle)
+    assert ("leftOut" in files["bundle.json"]) == ("left out: " in done.stderr)
+    small, live = answer(lab, *lab.target, bundle=bundle), answer(lab, *lab.target)
+    causes = [{c["id"] for c in report["rootCauses"] if c["confidence"] == "confirmed"} for report in (small, live)]
+    assert causes[0] <= causes[1]
+    assert small["status"] in ("inconclusive", live["status"])
+    if "leftOut" not in files["bundle.json"]:
+        assert small == live

@@ -200,7 +200,7 @@ def test_the_diagnosis_of_a_situation_under_pseudonyms_is_the_same(rulebook: Rul
     assert not account or account not in text
 
 
-@pytest.mark.parametrize("fault", load()[3::8], ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", load()[3::16], ids=lambda fault: fault.name)
 def test_the_diagnosis_of_a_fault_under_pseudonyms_is_the_same(rulebook: Rulebook, fault: Fault) -> None:
     world = fault.world()
     compare(rulebook, BundleSource.of(Memory(encoded(files_of_world(world)))), world.asked, NOW)
