@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from efsdiag.model import Answer, Query, Subject
-from efsdiag.operations import READS, read_of
+from efsdiag.operations import read_of
 from efsdiag.semantics.containers import claim_volume_names
 
 CLUSTER = ("namespaces", "nodes", "persistentvolumes", "storageclasses", "csidrivers", "csinodes", "volumeattachments")
@@ -18,7 +18,10 @@ NAMESPACED = (
     "pods", "persistentvolumeclaims", "events", "replicasets", "deployments", "statefulsets", "daemonsets", "jobs",
     "services", "serviceaccounts", "resourcequotas", "limitranges", "networkpolicies", "ingresses", "prometheuses",
 )  # fmt: skip
-"""Resources in namespaces. ConfigMaps are read one by one where the diagnosis needs them, and leases too."""
+"""Resources in namespaces, those first that say what has storage.
+
+ConfigMaps are read one by one where the diagnosis needs them, and leases too.
+"""
 LEASES_IN = "kube-system"
 AT_MOST = "500"
 """Objects in a list around one target: what is longer is left out, whatever the size of the cluster."""
@@ -45,17 +48,21 @@ def file_systems_of(asked: Iterable[Query]) -> list[str]:
 
 def aws_around(file_systems: Iterable[str]) -> list[Query]:
     """What the account says of the file systems, and of itself; nothing where no file system is in use."""
-    per_system = [
-        read_of(operation, FileSystemId=id_)
-        for id_ in file_systems
-        for operation, read in READS.items()
-        if operation.startswith("efs:") and read.parameters == ("FileSystemId",)
-    ]
-    if not per_system:
-        return []
-    whole = ("sts:GetCallerIdentity", "efs:DescribeFileSystems", "ec2:DescribeAvailabilityZones")
-    lists = ("iam:ListInstanceProfiles", "iam:ListOpenIDConnectProviders")
-    return [*(read_of(operation) for operation in (*whole, *lists)), *per_system]
+    of_system = (
+        "efs:DescribeMountTargets",
+        "efs:DescribeAccessPoints",
+        "efs:DescribeFileSystemPolicy",
+        "efs:DescribeBackupPolicy",
+    )
+    of_account = (
+        "sts:GetCallerIdentity",
+        "efs:DescribeFileSystems",
+        "ec2:DescribeAvailabilityZones",
+        "iam:ListInstanceProfiles",
+        "iam:ListOpenIDConnectProviders",
+    )
+    per_system = [read_of(operation, FileSystemId=id_) for id_ in file_systems for operation in of_system]
+    return [*map(read_of, of_account), *per_system] if per_system else []
 
 
 def network_around(mount_targets: Iterable[Mapping[str, Any]]) -> list[Query]:
@@ -64,12 +71,12 @@ def network_around(mount_targets: Iterable[Mapping[str, Any]]) -> list[Query]:
     groups = [read_of("efs:DescribeMountTargetSecurityGroups", MountTargetId=str(t["MountTargetId"])) for t in targets]
     subnets = sorted({str(t["SubnetId"]) for t in targets if t.get("SubnetId")})
     found = [read_of("ec2:DescribeSubnets", SubnetIds=tuple(subnets))] if subnets else []
+    of_vpc = ("ec2:DescribeNetworkAcls", "ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints")
     for vpc in sorted({str(t["VpcId"]) for t in targets if t.get("VpcId")}):
         found.append(read_of("ec2:DescribeVpcs", VpcIds=(vpc,)))
         for name in ("enableDnsSupport", "enableDnsHostnames"):
             found.append(read_of("ec2:DescribeVpcAttribute", Attribute=name, VpcId=vpc))
-        for what in ("NetworkAcls", "RouteTables", "VpcEndpoints"):
-            found.append(read_of(f"ec2:Describe{what}", **{"Filter.vpc-id": vpc}))
+        found += [read_of(operation, **{"Filter.vpc-id": vpc}) for operation in of_vpc]
     return [*groups, *found]
 
 

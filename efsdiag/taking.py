@@ -30,6 +30,9 @@ from efsdiag.world.bundle_reads import Recorded
 from efsdiag.world.recorder import Recording
 from efsdiag.world.widened import Widened
 
+LISTS = ONE_BY_ONE = 0.25
+"""Shares of the size of all files that answers may have; as files, with their blanks, they are twice as large."""
+
 
 @dataclass
 class Taking:
@@ -40,7 +43,7 @@ class Taking:
     now: datetime
     workers: int
     most_bytes: int
-    """Beyond this, no more is read that could be left out."""
+    """How large the files may become: of that a half for lists, and a half for what diagnoses read one by one."""
     needed: set[Query] = field(default_factory=set)
     """What a diagnosis asked for; the rest is surroundings."""
     left_out: list[str] = field(default_factory=list)
@@ -69,31 +72,33 @@ class Taking:
             for resource in CLUSTER:
                 self._list(lists, resource, [""])
         named = [o["metadata"]["name"] for o in self._answer(lists, "kube:list namespaces")] or [home]
-        # What pods there are is known first: all else can be asked one by one.
-        things = {r: self._list(lists, r, [namespace], [] if namespace else named) for r in NAMESPACED}
+        # What pods and claims there are has to be known; all else can be asked one by one.
+        things = {r: self._list(lists, r, [namespace], [] if namespace else named) for r in NAMESPACED[:2]}
+        first = self._asked()
+        for resource in NAMESPACED[2:]:
+            self._list(lists, resource, [namespace], [] if namespace else named)
         self.asked = subjects = subjects_with_storage(things["pods"], things["persistentvolumeclaims"])
         listed = self._asked()
         for number, subject in enumerate(subjects):
-            if self._is_full:
+            if self._is_full(LISTS + ONE_BY_ONE):
                 self.left_out.append(f"the diagnosis of {len(subjects) - number} of {len(subjects)} with storage")
                 break
             try:
                 self._diagnose(lists, subject)
             except SubjectError:
                 continue  # it is gone since it was listed
-        self.needed = (self._asked() - listed) | lists.used
+        self.needed = (self._asked() - listed) | lists.used | first
         self._surround()
 
-    @property
-    def _is_full(self) -> bool:
-        return self.recording.bytes_kept > self.most_bytes
+    def _is_full(self, share: float) -> bool:
+        return self.recording.bytes_kept > share * self.most_bytes
 
     def _asked(self) -> set[Query]:
         return {entry.query for entry in self.recording.entries}
 
     def _list(self, lists: Widened, resource: str, where: Sequence[str], otherwise: Sequence[str] = ()) -> list[Any]:
         """The whole list, in each namespace by itself where all together are refused; empty where nobody may."""
-        if self._is_full:
+        if self._is_full(LISTS):
             self.left_out.append(f"the list of {resource}")
             return []
         found: list[Any] = []
@@ -129,7 +134,7 @@ class Taking:
         """The answers; None where there is none, or it was refused, which the recording knows."""
         answers: list[Any] = []
         for query in queries:
-            if self._is_full:
+            if self._is_full(LISTS + ONE_BY_ONE):
                 self.left_out.append(str(query))
                 continue
             try:

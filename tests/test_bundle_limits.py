@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from efsdiag.model import Unreadable
@@ -106,6 +106,7 @@ def test_what_the_diagnosis_read_is_not_left_out_but_for_logs() -> None:
     assert "at most 3000 are wanted" in error.value.message
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 400), max_size=4), st.integers(12_000, 150_000))
 def test_what_is_made_is_never_larger_and_never_gives_another_answer(lines: list[int], most: int) -> None:
     recorded = entries(**{f"c{n}": count for n, count in enumerate(lines)})

@@ -22,7 +22,7 @@ from efsdiag.world.errors import Unreachable
 
 ANSWER = ("target", "asked", "note", "status", "exitCode", "rootCauses", "latent", "suspects", "ruledOut", "notChecked")
 ANSWER += ("deepest", "checks", "totals")
-SITUATIONS = ("story-parent-dir", "nfs-port-closed", "healthy-noisy")
+SITUATIONS = ("nfs-port-closed", "healthy-noisy")
 
 
 @pytest.fixture(scope="module", params=SITUATIONS)
@@ -45,6 +45,17 @@ def answer(lab: Lab, *target: str, bundle: Path | None = None) -> dict[str, Any]
     return {key: report[key] for key in ANSWER if key in report}
 
 
+def captured(lab: Lab, *scope: str) -> tuple[Path, str]:
+    """The bundle of the scope, and what the command printed; captured once for all tests of the lab."""
+    bundle = lab.folder / f"{'_'.join(scope).replace('/', '_')}.tar.gz"
+    said = bundle.with_suffix(".txt")
+    if not bundle.exists():
+        done = lab.run("capture", *scope, "-o", str(bundle))
+        assert done.returncode == 0, done.stderr
+        said.write_text(done.stdout)
+    return bundle, said.read_text()
+
+
 def files_in(bundle: Path) -> dict[str, Any]:
     """The files of the archive by name; JSON as what it says."""
     with tarfile.open(bundle) as archive:
@@ -63,33 +74,27 @@ def with_storage(lab: Lab) -> list[tuple[str, ...]]:
     ]
 
 
-def test_why_on_the_bundle_of_a_target_says_what_it_says_on_the_live_system(lab: Lab, tmp_path: Path) -> None:
-    bundle = tmp_path / "b.tar.gz"
-    done = lab.run("capture", *lab.target, "-o", str(bundle))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{bundle}: 1 target, ")
+def test_why_on_the_bundle_of_a_target_says_what_it_says_on_the_live_system(lab: Lab) -> None:
+    bundle, said = captured(lab, *lab.target)
+    assert said.startswith(f"{bundle}: 1 target, ")
     assert bundle.stat().st_mode & 0o777 == 0o600
     assert answer(lab, *lab.target, bundle=bundle) == answer(lab, *lab.target)
-    assert os.listdir(tmp_path) == ["b.tar.gz"]
 
 
-def test_why_on_the_bundle_of_all_says_of_every_pod_with_storage_what_it_says_live(lab: Lab, tmp_path: Path) -> None:
-    bundle = tmp_path / "all.tar.gz"
-    done = lab.run("capture", "-A", "-o", str(bundle))
+def test_why_on_the_bundle_of_all_says_of_every_pod_with_storage_what_it_says_live(lab: Lab) -> None:
+    bundle, said = captured(lab, "-A")
     targets = with_storage(lab)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{bundle}: {len(targets)} with storage, ")
+    assert said.startswith(f"{bundle}: {len(targets)} with storage, ")
     for target in [*targets, lab.target]:
         assert answer(lab, *target, bundle=bundle) == answer(lab, *target), target
 
 
-def test_a_plan_from_the_bundle_has_the_changes_of_a_live_one(tmp_path: Path) -> None:
-    with lab_of("nfs-port-closed", tmp_path) as lab:
-        lab.run("capture", *lab.target, "-o", str(tmp_path / "b.tar.gz"))
-        live = json.loads(lab.run("plan", *lab.target, "--emit", "json").stdout)
-        words = ["plan", *lab.target, "--bundle", str(tmp_path / "b.tar.gz"), "--emit", "json"]
-        recorded = json.loads(run_efsdiag(words)[1])
-    assert recorded["chosen"] == live["chosen"] != []
+def test_a_plan_from_the_bundle_has_the_changes_of_a_live_one(lab: Lab) -> None:
+    bundle, _ = captured(lab, *lab.target)
+    live = json.loads(lab.run("plan", *lab.target, "--emit", "json").stdout)
+    recorded = json.loads(run_efsdiag(["plan", *lab.target, "--bundle", str(bundle), "--emit", "json"])[1])
+    assert recorded["chosen"] == live["chosen"]
+    assert bool(live["chosen"]) == (lab.expect["status"] == "diagnosed")
     assert recorded["digest"] == live["digest"]
     assert (live["live"], recorded["live"]) == (True, False)
 
@@ -271,10 +276,28 @@ def test_a_check_of_the_bundle_finds_what_it_finds_on_the_live_system(
     lab: Lab, tmp_path: Path, scope: tuple[str, ...]
 ) -> None:
     where = [lab.target[2] if word == "NAMESPACE" else word for word in scope]
-    done = lab.run("capture", *where, "-o", str(tmp_path / "b.tar.gz"))
-    assert done.returncode == 0, done.stderr
+    bundle, _ = captured(lab, *where)
     check = ["check", *where, "-o", "json", "--lock", str(tmp_path / "lock")]
     live = json.loads(lab.run(*check).stdout)
-    recorded = json.loads(run_efsdiag([*check, "--bundle", str(tmp_path / "b.tar.gz")])[1])
+    recorded = json.loads(run_efsdiag([*check, "--bundle", str(bundle)])[1])
     for key in ("status", "rootCauses", "latent", "notChecked", "suspects", "totals", "workloads"):
         assert recorded.get(key) == live.get(key), key
+
+
+@pytest.mark.parametrize("size", ["60k", "400k"])
+@pytest.mark.parametrize("scope", ["target", "-A"])
+def test_a_small_bundle_says_less_and_nothing_else(lab: Lab, tmp_path: Path, scope: str, size: str) -> None:
+    bundle = tmp_path / "b.tar.gz"
+    done = lab.run("capture", *(lab.target if scope == "target" else ("-A",)), "--max-size", size, "-o", str(bundle))
+    if done.returncode:
+        assert (done.returncode, done.stderr.partition(":")[0]) == (2, "bundle-too-large")
+        assert os.listdir(tmp_path) == []
+        return
+    files = files_in(bundle)
+    assert ("leftOut" in files["bundle.json"]) == ("left out: " in done.stderr)
+    small, live = answer(lab, *lab.target, bundle=bundle), answer(lab, *lab.target)
+    causes = [{c["id"] for c in report["rootCauses"] if c["confidence"] == "confirmed"} for report in (small, live)]
+    assert causes[0] <= causes[1]
+    assert small["status"] in ("inconclusive", live["status"])
+    if "leftOut" not in files["bundle.json"]:
+        assert small == live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -197,3 +198,32 @@ def test_of_the_fixtures_nothing_is_touched_at_all() -> None:
         text = file.read_text(encoding="utf-8")
         value = json.loads(text) if file.suffix == ".json" else text
         assert redacted(value) is value, file
+
+
+SLOW = {
+    "quotes": 'token="',
+    "escaped quotes": 'token=\\\\"a\\\\\\\\"',
+    "addresses": "://a:",
+    "names": "key",
+    "flags": "--a",
+    "letters": " mysql -p a;",
+    "lines like keys": f"{'A' * 64}\n-----END",
+    "blocks": "password: |\n",
+    "ARNs": "arn:aws:secret:",
+    "sources": "a.b-c:",
+    "pairs": "password=a ",
+}
+
+
+@pytest.mark.parametrize("part", SLOW.values(), ids=SLOW)
+def test_a_text_made_to_be_slow_costs_in_proportion_to_its_length(part: str) -> None:
+    """Eight times the text: a search that is quadratic would take 64 times as long."""
+
+    def cost(length: int) -> float:
+        text = part * (length // len(part))
+        started = time.process_time()
+        redacted_text(text)
+        return time.process_time() - started
+
+    few, many = (min(cost(length) for _ in range(3)) for length in (20_000, 160_000))
+    assert many < 25 * few + 0.02

@@ -22,7 +22,7 @@ from efsdiag.world.bundle import BundleSource
 from efsdiag.world.bundle_files import Memory
 from efsdiag.world.redacting import KEPT, Redacting
 
-SAMPLE = load()[::8]
+SAMPLE = load()[::16]
 CANARY = "c4nary-Ab3dEf"
 
 

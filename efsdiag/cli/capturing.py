@@ -151,7 +151,7 @@ def _complain(what: str, lines: Sequence[str], verbose: bool) -> None:
     for line in shown:
         print(safe(f"{what}: {line}"), file=sys.stderr)
     if len(lines) > len(shown):
-        print(f"{what}: {len(lines) - len(shown)} more (-v names them; so does reads.json)", file=sys.stderr)
+        print(f"{what}: {len(lines) - len(shown)} more (-v names them; so does the bundle)", file=sys.stderr)
 
 
 def _sentence(entry: Recorded) -> str:

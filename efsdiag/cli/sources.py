@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LIVE_WORKERS = 8
 
-_OWN_FAULT = frozenset({"bundle-exists", "bundle-not-written"})
+_OWN_FAULT = frozenset({"bundle-exists", "bundle-not-written", "bundle-too-large"})
 """References of world.errors that are about where this run was told to write."""
 
 

@@ -1,4 +1,7 @@
-"""What secrets look like in one line of text: by the name before them, by where they stand, by their own form."""
+"""What secrets look like in one line of text: by the name before them, by where they stand, by their own form.
+
+A text of the cluster may be made to be slow to search. So what repeats is possessive or bounded.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,11 @@ _NAMES = "|".join(
     }.items()
 )
 """What the names of secrets have in them. The letters that it can begin with are a set: that is quick to look for."""
-_QUOTED = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|(?P<{0}_quote>\\+["\']).*?(?P={0}_quote)'
-_BARE = r"(?:[^\s,;&\"'<>()\[\]{}|\\]|\\(?![nrt\"'\\]))+"
-
-
-def _value(name: str) -> str:
-    return f"(?P<{name}>{_QUOTED.format(name)}|{_BARE})"
-
+VALUE = re.compile(
+    r'"(?:[^"\\]|\\.)*+"|\'(?:[^\'\\]|\\.)*+\'|(?P<quote>\\+["\']).*?(?P=quote)'
+    r"|(?:[^\s,;&\"'<>()\[\]{}|\\]|\\(?![nrt\"'\\]))++"
+)
+"""What stands behind a name: quoted, quoted inside a quotation, or up to what ends a word."""
 
 HINTS = (
     "key", "pass", "token", "secret", "auth", "://", "cred", "sig", "pwd", "@", "jwt", "cookie", "dsn", "connection",
@@ -36,22 +37,28 @@ HINTS = (
 """In a text in lower case. Where none of it stands, nothing of what follows is found."""
 
 NAMED = re.compile(
-    rf"""(?P<name>[aAcCdDjJkKpPsStTuU](?:{_NAMES})[\w.\-]*)
-    (?P<sep>(?:\\*["'])?\]?[ \t]*(?::=|=>|[:=]|is(?=[ \t]))[ \t]*)
-    (?P<way>(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)[ \t]+)?{_value("value")}""",
+    rf"""(?P<name>[aAcCdDjJkKpPsStTuU](?:{_NAMES})[\w.\-]{{0,80}}+)
+    (?P<sep>(?:\\{{0,9}}["'])?\]?[ \t]{{0,20}}+(?::=|=>|[:=]|is(?=[ \t]))[ \t]*+)
+    (?P<way>(?i:bearer|basic|digest|token|apikey|negotiate|aws4-hmac-sha256)[ \t]++)?""",
     re.VERBOSE,
 )
-"""What a name stands before. The name has to be looked at, from its beginning."""
+"""A name that a value stands behind. It has to be looked at, from its beginning."""
 
-FLAG = re.compile(rf"(?<![\w-])(?P<name>--?[\w-]+)(?P<sep>[ \t]+)(?!-){_value('value')}")
-"""A flag with what follows it."""
+FLAG = re.compile(r"(?<![\w-])(?P<name>--?[\w-]++)(?P<sep>[ \t]++)(?!-)")
+"""A flag that something stands behind."""
 
-LETTER = re.compile(rf"(?<![\w-])(?P<name>-[puawPU])(?P<sep>[ \t]*)(?![-=]){_value('value')}")
-"""A flag of one letter with what follows it, or is in the same word."""
+LETTER = re.compile(r"(?<![\w-])(?P<name>-[puawPU])(?P<sep>[ \t]*+)(?![-=])")
+"""A flag of one letter that something stands behind, maybe in the same word."""
 
 FORMS = (
-    ("://", r"(?<=://)(?:[^\s/?#\"'<>]+|[^\s:/?#\"'<>@]*:(?!\d{1,5}[/?#])[^\s\"'<>]+)(?=@)"),
-    ("@", r"(?<![\w/])[\w.-]+:[^\s@\"'/<>]+(?=@\w*\()"),  # root:secret@tcp(db:3306)/x, as Go's MySQL driver has it
+    (
+        "://",
+        r"(?<=://)(?:[^\s/?#\"'<>]{1,300}|[^\s:/?#\"'<>@]{0,300}:(?!\d{1,5}[/?#])[^\s\"'<>]{1,300})(?=@)",
+    ),
+    (
+        "@",
+        r"(?<![\w/])[\w.-]{1,80}+:[^\s@\"'/<>]{1,200}+(?=@\w*\()",
+    ),  # root:secret@tcp(db:3306)/x, as Go's MySQL driver has it
     ("eyj", r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"),
     ("", r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])"),
     ("a", r"(?i:(?<=\bbearer )|(?<=\bbasic ))[\w.~+/=:-]{6,}"),
@@ -77,7 +84,7 @@ BLOCK = re.compile(r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.-]+)[\"']?[ \t]*:[ \t]
 PEM = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]+)-----.*?(?:-----END (?P=what)-----|\Z)"
     # A log's last lines may begin in the middle of one.
-    r"|(?:(?<![^\n])[A-Za-z0-9+/=]{20,}\r?\n)+-----END [A-Z0-9 ]+-----",
+    r"|\A(?:[A-Za-z0-9+/=]+\r?\n)++-----END [A-Z0-9 ]+-----",
     re.DOTALL,
 )
 RANDOM = re.compile(r"(?<![A-Za-z0-9/+=_.:%-])[A-Za-z0-9+][A-Za-z0-9/+]{39}(?![A-Za-z0-9/+=_.:%-])")

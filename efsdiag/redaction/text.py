@@ -12,15 +12,20 @@ import string
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 from efsdiag.redaction.names import is_secret_name, one_of
-from efsdiag.redaction.patterns import AT_START, BLOCK, FLAG, FORMS, HINTS, LETTER, NAMED, PEM, RANDOM
-from efsdiag.redaction.words import is_secret_of
+from efsdiag.redaction.patterns import AT_START, BLOCK, FLAG, FORMS, HINTS, LETTER, NAMED, PEM, RANDOM, VALUE
+from efsdiag.redaction.words import is_secret_of, takes_glued
 
 MARK = "<redacted>"
+Tells: TypeAlias = Callable[[str], bool] | None
+"""Whether the value behind a name is a secret; None where none is, whatever it is."""
 
 _SHORT = 200
 """Letters of a text that is likely to be met again: a name, an id, a time."""
+_FAR = 200
+"""Letters before a value in which its name, or the program that gets it, is looked for."""
 _RANDOM_BITS = 4.3
 """Bits for each letter of a random key; words and paths of 40 letters have less."""
 _MOST_SLASHES = 4
@@ -93,10 +98,10 @@ def _line(line: str) -> str:
     for hint, form in _FORMS:
         if hint in lower:
             line = form.sub(MARK, line)
-    line = _replaced(NAMED, line, _is_named)
+    line = _replaced(NAMED, line, _of_name)
     if "-" in lower:
-        line = _replaced(FLAG, line, _is_flagged)
-        line = _replaced(LETTER, line, _is_lettered)
+        line = _replaced(FLAG, line, _of_flag)
+        line = _replaced(LETTER, line, _of_letter)
     return line
 
 
@@ -108,16 +113,24 @@ def _is_hinted(lower: str) -> bool:
     return False
 
 
-def _replaced(pattern: re.Pattern[str], line: str, is_secret: Callable[[re.Match[str]], bool]) -> str:
-    """The line with MARK for each value that is a secret. What is none is looked through for others."""
-    made, done, at = "", 0, 0
-    while match := pattern.search(line, at):
-        if is_kept(match["value"]) or not is_secret(match):
-            at = match.end("name")
+def _replaced(pattern: re.Pattern[str], line: str, tells: Callable[[re.Match[str]], Tells]) -> str:
+    """The line with MARK for each value that is a secret.
+
+    Of a name that is none of a secret, the value is not even looked for: it is looked through for others.
+    """
+    made: list[str] = []
+    done = at = 0
+    while head := pattern.search(line, at):
+        is_secret = tells(head)
+        value = VALUE.match(line, head.end()) if is_secret else None
+        at = head.end("name")
+        if not is_secret or not value:
             continue
-        made += line[done : match.start("value")] + _marked(match["value"])
-        done = at = match.end()
-    return made + line[done:] if done else line
+        at = value.end()
+        if not is_kept(value[0]) and is_secret(value[0]):
+            made += [line[done : value.start()], _marked(value[0])]
+            done = at
+    return "".join([*made, line[done:]]) if done else line
 
 
 def _is_whole(name: str, rest: str) -> bool:
@@ -130,25 +143,31 @@ def _is_prose(rest: str) -> bool:
     return bool(more) and first.isalpha() and first.lower() not in _SCHEMES
 
 
-def _is_named(match: re.Match[str]) -> bool:
-    before = match.string[max(0, match.start() - 200) : match.start()]
-    value, sep = match["value"], match["sep"]
-    name = before[len(before.rstrip(_IN_NAME)) :] + match["name"]
+def _of_name(head: re.Match[str]) -> Tells:
+    before = head.string[max(0, head.start() - _FAR) : head.start()]
+    name, sep = before[len(before.rstrip(_IN_NAME)) :] + head["name"], head["sep"]
     if not is_secret_name(name) or (sep == ":" and (_IN_ARN.search(before) or name.endswith("auth"))):
-        return False  # arn:aws:secretsmanager:eu-west-1:111122223333:secret:db; eks-auth:AssumeRoleForPodIdentity
-    said = sep.strip("\\\"' \t") in (":", "is") and sep[-1] in " \t" and not match["way"]
+        return None  # arn:aws:secretsmanager:eu-west-1:111122223333:secret:db; eks-auth:AssumeRoleForPodIdentity
+    said = sep.strip("\\\"' \t") in (":", "is") and sep[-1] in " \t" and not head["way"]
     # "credentials: failed to refresh" and "the password is wrong" are sentences.
-    return not (said and value.isalpha() and ("is" in sep or not _SURE.search(name)))
+    return lambda value: not (said and value.isalpha() and ("is" in sep or not _SURE.search(name)))
 
 
-def _is_flagged(match: re.Match[str]) -> bool:
-    return len(match["name"]) > 2 and is_secret_name(match["name"])
+def _of_flag(head: re.Match[str]) -> Tells:
+    return _any if len(head["name"]) > 2 and is_secret_name(head["name"]) else None
 
 
-def _is_lettered(match: re.Match[str]) -> bool:
-    words = _LAST_COMMAND.split(match.string[: match.start()])[-1].split()
-    value = match["value"].strip("\"'\\")
-    return is_secret_of(words[0] if words else "", match["name"], value, glued=not match["sep"])
+def _of_letter(head: re.Match[str]) -> Tells:
+    before = head.string[max(0, head.start() - _FAR) : head.start()]
+    words, glued = _LAST_COMMAND.split(before)[-1].split(), not head["sep"]
+    program = words[0] if words else ""
+    if glued and not takes_glued(program):
+        return None
+    return lambda value: is_secret_of(program, head["name"], value.strip("\"'\\"), glued=glued)
+
+
+def _any(_: str) -> bool:
+    return True
 
 
 def _marked(value: str) -> str:

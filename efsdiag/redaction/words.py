@@ -28,7 +28,7 @@ _LOGIN = re.compile(r"[^\s:/]+:(?!//)\S*[^\d\s:]\S*")
 def is_secret_of(program: str, letter: str, value: str, *, glued: bool = False) -> bool:
     """Whether the word after -p, -u, -a, -w, -P or -U is a password, as far as the program tells."""
     name = program.rpartition("/")[2]
-    if glued and name not in _GLUED:
+    if glued and not takes_glued(program):
         return False
     if letter == "-u":
         return bool(_LOGIN.fullmatch(value))
@@ -37,3 +37,8 @@ def is_secret_of(program: str, letter: str, value: str, *, glued: bool = False) 
     if letter == "-p":
         return name not in _NO_PASSWORD and not _PLAIN.fullmatch(value)
     return name in _PROGRAMS.get(letter, ())
+
+
+def takes_glued(program: str) -> bool:
+    """Whether the program takes a password in the word of its flag."""
+    return program.rpartition("/")[2] in _GLUED
