@@ -31,7 +31,8 @@ from botocore.loaders import Loader
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from moto.ec2.models.instances import InstanceBackend
 from moto.iam.aws_managed_policies import aws_managed_policies_data
-from moto.iam.models import AWSManagedPolicy, iam_backends
+from moto.iam.exceptions import NotFoundException
+from moto.iam.models import AWSManagedPolicy, IAMBackend, iam_backends
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.server import ThreadedMotoServer
 
@@ -127,6 +128,15 @@ def _modify_metadata(backend: InstanceBackend, instance_id: str, **given: Any) -
     return made
 
 
+def _remove_role(backend: IAMBackend, profile_name: str, role_name: str) -> None:
+    """moto fails over a role that is not in the profile; AWS says so."""
+    held = backend.get_instance_profile(profile_name).roles
+    if all(role.name != role_name for role in held):
+        raise NotFoundException(f"Role {role_name} is not in instance profile {profile_name}.")
+    _REMOVE_ROLE(backend, profile_name, role_name)
+
+
+_REMOVE_ROLE = IAMBackend.remove_role_from_instance_profile
 _MODIFY_METADATA = InstanceBackend.modify_instance_metadata_options
 _METADATA_PARAMETERS = {
     "http_tokens": "http_tokens",
@@ -142,6 +152,7 @@ def _mended_moto() -> ExitStack:
     stack = ExitStack()
     stack.enter_context(patch.object(MotoRandom, "get_random_hex", _long_hex))
     stack.enter_context(patch.object(InstanceBackend, "modify_instance_metadata_options", _modify_metadata))
+    stack.enter_context(patch.object(IAMBackend, "remove_role_from_instance_profile", _remove_role))
     return stack
 
 

@@ -105,7 +105,8 @@ class Kubelet:
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": {"name": name, "namespace": namespace, "labels": labels, "ownerReferences": [owner]},
-                "spec": spec,
+                # Where the Job names no node, a scheduler would have chosen one.
+                "spec": {"nodeName": "worker1", **spec},
                 "status": {
                     "phase": "Succeeded" if well else "Failed",
                     "containerStatuses": [{"name": container["name"], "state": {"terminated": ended}}],

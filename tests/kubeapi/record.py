@@ -44,6 +44,8 @@ class Request:
 
     @property
     def dry_run(self) -> bool:
+        if self.verb == "delete" and isinstance(self.body, dict):
+            return self.body.get("dryRun") == ["All"]
         return self.query.get("dryRun") == "All"
 
 

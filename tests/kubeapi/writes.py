@@ -54,6 +54,9 @@ class Write:
 
     @property
     def dry(self) -> bool:
+        """Of a delete that has options in its body, these say it, and the query is not looked at."""
+        if self.route.verb == "delete" and isinstance(self.body, dict):
+            return self.body.get("dryRun") == ["All"]
         return self.query.get("dryRun") == "All"
 
 
