@@ -14,7 +14,8 @@ from efsdiag.model import Diagnosis, Evidence, Query, Ref, Source, Subject, Unre
 from efsdiag.rules import Rulebook
 from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.semantics.objects import controller_of, ref_of
-from efsdiag.subjects import Chosen, choose
+from efsdiag.settings import Settings
+from efsdiag.subjects import Chosen, SubjectError, choose
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,52 @@ class Investigation:
     rulebook: Rulebook
     queries: Mapping[str, tuple[Query, ...]]
     """Check → the queries behind its verdict."""
+    wanted: Settings | None = None
+    """What is wished for, where a workload was asked about that need not be there yet."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What evidence is made from beside queries."""
+        return _given(self.subject, self.now, self.wanted)
 
 
 def investigate(
-    rulebook: Rulebook, source: Source, asked: Subject, now: datetime, *, workers: int = 1, strict: bool = False
+    rulebook: Rulebook,
+    source: Source,
+    asked: Subject,
+    now: datetime,
+    *,
+    workers: int = 1,
+    strict: bool = False,
+    wanted: Settings | None = None,
 ) -> Investigation:
-    """Look at the subject and sort what is found. Errors: SubjectError where nothing of that name exists."""
+    """Look at the subject and sort what is found; with `wanted`, the subject is wished for and need not be there.
+
+    Errors: SubjectError where nothing of that name exists.
+    """
     try:
         chosen = choose(source, asked)
     except Unreadable as refusal:
         verdicts: dict[str, Verdict] = {c: unknown(refusal.why, refusal.grant) for c in rulebook.checks}
-        return _sorted(rulebook, asked, Chosen(asked), now, verdicts, {})
-    gather = Gather(rulebook.evidence, source, {"subject": chosen.subject, "now": now}, workers=workers, strict=strict)
-    return look_at(rulebook, gather, asked, chosen, now)
+        return _sorted(rulebook, asked, Chosen(asked), now, verdicts, {}, wanted)
+    except SubjectError:
+        if wanted is None:
+            raise
+        chosen = Chosen(asked, "it is wished for, and not there yet")
+    given = _given(chosen.subject, now, wanted)
+    gather = Gather(rulebook.evidence, source, given, workers=workers, strict=strict)
+    return look_at(rulebook, gather, asked, chosen, now, wanted)
 
 
-def look_at(rulebook: Rulebook, gather: Gather, asked: Subject, chosen: Chosen, now: datetime) -> Investigation:
+def look_at(
+    rulebook: Rulebook, gather: Gather, asked: Subject, chosen: Chosen, now: datetime, wanted: Settings | None = None
+) -> Investigation:
     """The investigation of a subject whose evidence is gathered already, or is on the way."""
-    return _sorted(rulebook, asked, chosen, now, judge_all(rulebook, gather), _Queries(rulebook, gather))
+    return _sorted(rulebook, asked, chosen, now, judge_all(rulebook, gather), _Queries(rulebook, gather), wanted)
+
+
+def _given(subject: Subject, now: datetime, wanted: Settings | None) -> dict[str, Any]:
+    return {"subject": subject, "now": now, **({"wanted": wanted} if wanted else {})}
 
 
 def known(gather: Gather) -> tuple[Ref | None, dict[str, str]]:
@@ -107,7 +136,8 @@ def _sorted(
     now: datetime,
     verdicts: dict[str, Verdict],
     queries: Mapping[str, tuple[Query, ...]],
+    wanted: Settings | None,
 ) -> Investigation:
     target = "claim-bound" if chosen.subject.kind == "persistentvolumeclaim" else "pod-ready"
     diagnosis = diagnose(rulebook.checks, rulebook.modes, verdicts, target)
-    return Investigation(asked, chosen.subject, chosen.note, now, diagnosis, rulebook, queries)
+    return Investigation(asked, chosen.subject, chosen.note, now, diagnosis, rulebook, queries, wanted)

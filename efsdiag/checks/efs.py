@@ -10,14 +10,18 @@ from efsdiag.semantics.admission import anonymous_refusal
 from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.handles import HELPER_ACCESS_POINT, is_address
 from efsdiag.semantics.network import NodeEnd, TargetEnd, node_end, target_end, target_for
+from efsdiag.settings import Settings
 
 
 def file_system_exists(
-    file_system_ids: tuple[str, ...],
-    file_systems: dict[str, dict[str, Any] | None],
+    file_system_ids: tuple[str, ...] | None = None,
+    file_systems: dict[str, dict[str, Any] | None] | None = None,
     mount_targets: Any = UNREAD,
     efs_volumes: tuple[EfsVolume, ...] | None = None,
+    wanted: Settings | None = None,
 ) -> Verdict:
+    if file_system_ids is None or file_systems is None:
+        return _not_made(wanted) if wanted else waiting("there is no file system ids")
     missing = [i for i in file_system_ids if file_systems.get(i) is None]
     if not missing:
         return passed(f"{', '.join(file_system_ids)} exist{'s' if len(file_system_ids) == 1 else ''}")
@@ -31,6 +35,14 @@ def file_system_exists(
     answers = isinstance(mount_targets, dict) and mount_targets.get(missing[0]) is not None
     on = Ref("FileSystem", missing[0])
     return failed("efs.file-system-not-found", says, on, "FileSystemNotFound", sure=not answers)
+
+
+def _not_made(wanted: Settings) -> Verdict:
+    named = wanted.storage.file_system
+    on = Ref("FileSystem", named or wanted.name)
+    if named:
+        return failed("efs.file-system-not-found", f"there is no file system {named} in this account and region", on)
+    return failed("efs.file-system-not-found", f"no file system of this account and region is named {wanted.name}", on)
 
 
 def file_system_available(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:

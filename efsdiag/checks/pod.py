@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Subject, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.model import UNREAD, Ref, Subject, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.objects import ref_of
 from efsdiag.semantics.scheduling import Exclusion, Filter, Filtering, waiting_for_agent
 from efsdiag.semantics.statuses import Container, state_of
+from efsdiag.settings import Settings
 
 FULL_DISK = re.compile("node was low on resource: (ephemeral-storage|inodes|nodefs|imagefs)")
 PRESSURE_TAINT = "node.kubernetes.io/disk-pressure"
@@ -32,9 +33,13 @@ def pod_exists(
     pod: dict[str, Any] | None = None,
     workload: dict[str, Any] | None = None,
     heard: Heard | None = None,
+    wanted: Settings | None = None,
 ) -> Verdict:
     if pod is not None:
         return passed(f"pod {pod['metadata']['name']} exists")
+    if workload is None and wanted is not None:
+        on = Ref(subject.kind.capitalize(), subject.name, subject.namespace)
+        return failed("pod.not-created", f"there is no {subject.kind} {subject.name} in {subject.namespace}", on)
     if workload is None:
         return (
             skipped("no workload was asked about") if subject.kind == "persistentvolumeclaim" else waiting("it is gone")

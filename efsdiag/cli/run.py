@@ -24,6 +24,7 @@ from efsdiag.report.data import EXIT_CODES, Surroundings, Usage, report_of
 from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.terminal import Look, render, with_rendered
 from efsdiag.rules import Rulebook, load_rulebook
+from efsdiag.settings import Settings
 from efsdiag.subjects import SubjectError, parse_target
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.recorder import Recording
@@ -44,6 +45,8 @@ class Request:
     color: str
     ascii: bool
     live: LiveOptions
+    wanted: Settings | None = None
+    """What is wished for, where the target need not be there yet."""
 
     @classmethod
     def of(cls, target: tuple[str, ...], given: Mapping[str, Any]) -> Request:
@@ -72,8 +75,7 @@ class Looked:
 
     def gather(self) -> Gather:
         """The evidence of the investigation, for what else asks for it."""
-        given = {"subject": self.found.subject, "now": self.found.now}
-        return Gather(self.rulebook.evidence, self.source, given, workers=self.opened.workers)
+        return Gather(self.rulebook.evidence, self.source, self.found.given, workers=self.opened.workers)
 
 
 def run(request: Request) -> int:
@@ -96,8 +98,7 @@ def looked(request: Request) -> Iterator[Looked]:
         source = recording or opened.source
         found = _investigated(request, rulebook, source, opened)
         opened.verify()
-        given = {"subject": found.subject, "now": found.now}
-        gather = Gather(rulebook.evidence, source, given, workers=opened.workers)
+        gather = Gather(rulebook.evidence, source, found.given, workers=opened.workers)
         workload, names = known(gather)
         environment = replace(opened.environment(), driver_version=driver_version(gather))
         if recording:
@@ -122,7 +123,9 @@ def _investigated(request: Request, rulebook: Rulebook, source: Source, opened: 
     progress = Progress(source, output.width()) if watched() else None
     try:
         asked = parse_target(request.target, request.namespace or opened.namespace)
-        return investigate(rulebook, progress or source, asked, opened.now, workers=opened.workers)
+        return investigate(
+            rulebook, progress or source, asked, opened.now, workers=opened.workers, wanted=request.wanted
+        )
     except SubjectError as error:
         opened.verify()
         raise Fault(error.reference, error.message, error.hint, USAGE) from error

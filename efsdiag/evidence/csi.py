@@ -18,13 +18,16 @@ from efsdiag.semantics.driver import (
 )
 from efsdiag.semantics.objects import is_ready, time_of
 from efsdiag.semantics.scheduling import Filtering, waiting_for_agent
+from efsdiag.settings import Settings
 
 LEASE = "efs-csi-aws-com"
 
 
-def efs_wanted(efs_volumes: tuple[EfsVolume, ...], efs_classes: tuple[Provisioning, ...]) -> bool | None:
+def efs_wanted(
+    efs_volumes: tuple[EfsVolume, ...], efs_classes: tuple[Provisioning, ...], wanted: Settings | None = None
+) -> bool | None:
     """Whether the subject needs the EFS driver at all; absent where it does not."""
-    return True if efs_volumes or efs_classes else None
+    return True if efs_volumes or efs_classes or wanted else None
 
 
 def csi_driver(read: Any, efs_wanted: bool) -> dict[str, Any] | None:

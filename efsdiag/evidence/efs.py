@@ -5,14 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.semantics.claims import EfsVolume, Provisioning
+from efsdiag.semantics.ends import node_end
 
 
 def file_system_ids(
-    efs_volumes: tuple[EfsVolume, ...], efs_classes: tuple[Provisioning, ...]
+    efs_volumes: tuple[EfsVolume, ...],
+    efs_classes: tuple[Provisioning, ...],
+    wanted_file_system: dict[str, Any] | None = None,
 ) -> tuple[str, ...] | None:
-    """The file systems that the pod's volumes, or the classes of its unbound claims, name. Absent where none does."""
+    """The file systems that the pod's volumes, or the classes of its unbound claims, name; else the one that is wanted.
+
+    Absent where there is none of them.
+    """
     named = [v.file_system for v in efs_volumes if v.kind == "efs"]
     named += [str((p.storage_class or {}).get("parameters", {}).get("fileSystemId", "")) for p in efs_classes]
+    named = named or [str((wanted_file_system or {}).get("FileSystemId", ""))]
     return tuple(dict.fromkeys(n for n in named if n.startswith("fs-"))) or None
 
 
@@ -93,10 +100,15 @@ def backup_policies(read: Any, file_system_ids: tuple[str, ...]) -> dict[str, st
     }
 
 
-def nodes_out_of_zone(read: Any, mount_targets: dict[str, list[dict[str, Any]] | None]) -> tuple[str, ...] | None:
+def nodes_out_of_zone(
+    read: Any,
+    mount_targets: dict[str, list[dict[str, Any]] | None],
+    wanted_instances: dict[str, dict[str, Any]] | None = None,
+) -> tuple[str, ...] | None:
     """A node in a zone without a mount target, if there is one; absent where there is no mount target at all.
 
-    One read, whatever the cluster's size: nodes that have a zone label, and not one of these zones.
+    One read, whatever the cluster's size: nodes that have a zone label, and not one of these zones. Of the nodes that
+    are wanted, the instances tell the zones, and all of those nodes are named.
 
     Source:  kube:list nodes, label selector, the first page of one
     """
@@ -105,6 +117,8 @@ def nodes_out_of_zone(read: Any, mount_targets: dict[str, list[dict[str, Any]] |
     )
     if not zones:
         return None
+    if wanted_instances is not None:
+        return tuple(name for name, i in sorted(wanted_instances.items()) if node_end(i).zone not in zones)
     label = "topology.kubernetes.io/zone"
     found = read("kube:list nodes", labelSelector=f"{label},{label} notin ({','.join(zones)})", limit="1")
     return tuple(n["metadata"]["name"] for n in found or [])

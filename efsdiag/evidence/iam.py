@@ -5,24 +5,49 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from efsdiag.model import UNREAD
+from efsdiag.model import UNREAD, Missing, Unread
 from efsdiag.reading import association_of, path_of, profile_of, read_role
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.driver import USUAL_NAMESPACE, CredentialPath, Via
+from efsdiag.semantics.objects import is_eks
 from efsdiag.semantics.roles import Role
+from efsdiag.settings import ACCESS_POINT_DYNAMIC, INSTANCE_PROFILE, IRSA, Settings
 
 _ASSUMED = re.compile(r"\barn:aws[\w-]*:sts::\d{12}:assumed-role/([\w+=,.@-]+)/")
+CONTROLLER_ACCOUNT = "efs-csi-controller-sa"
 AGENT_LABEL = "app.kubernetes.io/name=eks-pod-identity-agent"
 
 
-def provisioning_needed(efs_classes: tuple[Provisioning, ...]) -> bool | None:
-    """Whether a claim waits for the EFS controller to make its volume; absent where none does."""
-    return True if efs_classes else None
+def provisioning_needed(efs_classes: tuple[Provisioning, ...], wanted: Settings | None = None) -> bool | None:
+    """Whether the EFS controller is to make a volume for a claim; absent where no claim waits, and none is wanted."""
+    return True if efs_classes or (wanted and wanted.storage.way == ACCESS_POINT_DYNAMIC) else None
 
 
-def controller_credential_path(read: Any, controller_leader: dict[str, Any]) -> CredentialPath:
-    """How credentials reach the leading controller pod. Source: its spec, kube:get serviceaccounts."""
-    return path_of(read, controller_leader)
+def controller_credential_path(
+    read: Any,
+    controller_leader: dict[str, Any] | None = None,
+    controller_node: Any = UNREAD,
+    wanted: Settings | None = None,
+) -> CredentialPath | Missing | None:
+    """How credentials reach the leading controller pod, or are to reach it where it is wanted and not there yet.
+
+    Source:  its spec, kube:get serviceaccounts
+    """
+    if controller_leader is not None:
+        return path_of(read, controller_leader)
+    if wanted is None:
+        return None
+    if isinstance(controller_node, Unread):
+        return Missing("controller_credential_path", controller_node.why, False, controller_node.grant)
+    if controller_node is None:
+        return None
+    way = wanted.iam.way or (IRSA if is_eks(controller_node) else INSTANCE_PROFILE)
+    if way != INSTANCE_PROFILE:
+        # The driver's chart makes the service account, so its role can be judged once the driver is there.
+        return None
+    return CredentialPath(
+        Via.INSTANCE, "", "", "efs-csi-controller", CONTROLLER_ACCOUNT, wanted.driver.namespace, False
+    )
 
 
 def node_credential_path(
@@ -109,7 +134,7 @@ def node_identity_needed(efs_volumes: tuple[EfsVolume, ...]) -> bool | None:
 
 def eks_cluster_name(controller_instance: dict[str, Any], controller_node: dict[str, Any]) -> str | None:
     """The EKS cluster that the controller's node belongs to; absent on Kubernetes of one's own."""
-    if "-eks-" not in str(controller_node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")):
+    if not is_eks(controller_node):
         return None
     tags = {t["Key"]: t["Value"] for t in controller_instance.get("Tags") or []}
     named = tags.get("aws:eks:cluster-name") or tags.get("eks:cluster-name")

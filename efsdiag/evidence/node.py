@@ -9,9 +9,16 @@ from efsdiag.reading import find_instance
 from efsdiag.semantics.scheduling import Filtering, first_excluding_filter
 
 
-def node(read: Any, pod: dict[str, Any]) -> dict[str, Any] | None:
-    """The pod's node; absent before it was scheduled. Source: kube:get nodes, by name."""
-    name = pod["spec"].get("nodeName")
+def node(
+    read: Any, pod: dict[str, Any] | None = None, wanted_nodes: list[dict[str, Any]] | None = None
+) -> dict[str, Any] | None:
+    """The pod's node; absent before it was scheduled. Of a wanted workload the first node stands for it until then.
+
+    Source:  kube:get nodes, by name
+    """
+    name = ((pod or {}).get("spec") or {}).get("nodeName")
+    if not name and wanted_nodes:
+        return wanted_nodes[0]
     found: dict[str, Any] | None = read("kube:get nodes", name=name) if name else None
     return found
 
@@ -32,9 +39,16 @@ def node_instance(read: Any, node: dict[str, Any], csi_node: dict[str, Any] | No
     return find_instance(read, node, csi_node)
 
 
-def controller_node(read: Any, controller_leader: dict[str, Any]) -> dict[str, Any] | None:
-    """The node of the controller pod that does the provisioning. Source: kube:get nodes."""
-    name = controller_leader["spec"].get("nodeName")
+def controller_node(
+    read: Any, controller_leader: dict[str, Any] | None = None, wanted_nodes: list[dict[str, Any]] | None = None
+) -> dict[str, Any] | None:
+    """The node of the controller pod that does the provisioning, or the first one on which it may come to stand.
+
+    Source:  kube:get nodes
+    """
+    name = ((controller_leader or {}).get("spec") or {}).get("nodeName")
+    if not name and wanted_nodes:
+        return wanted_nodes[0]
     found: dict[str, Any] | None = read("kube:get nodes", name=name) if name else None
     return found
 
@@ -45,9 +59,20 @@ def controller_instance(read: Any, controller_node: dict[str, Any]) -> Any:
 
 
 def controller_peer_instances(
-    read: Any, controller_pods: list[dict[str, Any]], controller_leader: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """The instances under the other controller pods, which take over when the leader goes; those that can be told."""
+    read: Any,
+    controller_pods: list[dict[str, Any]] | None = None,
+    controller_leader: dict[str, Any] | None = None,
+    wanted_instances: dict[str, dict[str, Any]] | None = None,
+) -> list[dict[str, Any]] | None:
+    """The instances under the other controller pods, which take over when the leader goes; those that can be told.
+
+    Where nodes are wanted, all of them but the leader's: the controller may come to stand on any of them.
+    """
+    if wanted_instances is not None:
+        leading = ((controller_leader or {}).get("spec") or {}).get("nodeName") or min(wanted_instances)
+        return [i for name, i in sorted(wanted_instances.items()) if name != leading]
+    if controller_pods is None or controller_leader is None:
+        return None
     own = controller_leader["spec"].get("nodeName")
     names = sorted({p["spec"]["nodeName"] for p in controller_pods if p["spec"].get("nodeName")} - {own})
     found = [n for n in read.many(("kube:get nodes", {"name": name}) for name in names) if n is not None]

@@ -9,31 +9,38 @@ from efsdiag.reading import events_about
 from efsdiag.semantics.binding import EFS_DRIVER, nearest_volumes
 from efsdiag.semantics.claims import DEFAULT_CLASS, EBS_DRIVER, IN_TREE_EBS, Claim, EfsVolume, Provisioning, efs_volume
 from efsdiag.semantics.containers import claim_volume_names
+from efsdiag.settings import Settings
 
 OLD_DEFAULT_CLASS = "storageclass.beta.kubernetes.io/is-default-class"
 
 
-def claims(read: Any, subject: Subject, pod_spec: dict[str, Any] | None = None) -> tuple[Claim, ...] | None:
+def claims(
+    read: Any, subject: Subject, pod_spec: dict[str, Any] | None = None, wanted: Settings | None = None
+) -> tuple[Claim, ...] | None:
     """The claims that the pod mounts, in the order of its volumes; or the one that was asked about.
 
     Of a workload without a pod, those that are made for each pod (ephemeral volumes) are left out: they come with it.
-    Absent where there is neither a pod nor a template of one.
+    Absent where there is neither a pod nor a template of one, unless a claim is wanted.
 
     Source:  kube:get persistentvolumeclaims, by name
     """
     if subject.kind == "persistentvolumeclaim":
-        wanted = {"": subject.name}
+        named_claims = {"": subject.name}
+    elif pod_spec is None and wanted is not None:
+        named_claims = {"": wanted.claim}
     elif pod_spec is None:
         return None
     else:
         has_pod = subject.kind == "pod"
         named = claim_volume_names(pod_spec).items()
-        wanted = {v: c or f"{subject.name}-{v}" for v, c in named if c or has_pod}
+        named_claims = {v: c or f"{subject.name}-{v}" for v, c in named if c or has_pod}
     found = read.many(
-        ("kube:get persistentvolumeclaims", {"namespace": subject.namespace, "name": name}) for name in wanted.values()
+        ("kube:get persistentvolumeclaims", {"namespace": subject.namespace, "name": name})
+        for name in named_claims.values()
     )
     return tuple(
-        Claim(name, subject.namespace, volume, made) for (volume, name), made in zip(wanted.items(), found, strict=True)
+        Claim(name, subject.namespace, volume, made)
+        for (volume, name), made in zip(named_claims.items(), found, strict=True)
     )
 
 
@@ -149,15 +156,17 @@ def provisionings(
     return tuple(found)
 
 
-def efs_volumes(claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | None]) -> tuple[EfsVolume, ...]:
-    """The EFS volumes behind the claims; empty where the claims are on other storage or have none yet."""
+def efs_volumes(
+    claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | None], wished_volume: EfsVolume | None = None
+) -> tuple[EfsVolume, ...]:
+    """The EFS volumes behind the claims, or the one that is to be made; empty where the claims are on other storage."""
     found = []
     for claim in claims:
         volume = volumes.get(claim.spec.get("volumeName", ""))
         csi = (volume or {}).get("spec", {}).get("csi") or {}
         if volume is not None and csi.get("driver") == EFS_DRIVER:
             found.append(efs_volume(volume, claim))
-    return tuple(found)
+    return tuple(found or ([wished_volume] if wished_volume and not any(volumes.values()) else []))
 
 
 def ebs_volumes(volumes: dict[str, dict[str, Any] | None]) -> tuple[dict[str, Any], ...]:

@@ -63,3 +63,8 @@ def backends_of(ingress: dict[str, Any]) -> set[str]:
     paths = [p for rule in spec.get("rules") or [] for p in (rule.get("http") or {}).get("paths") or []]
     backends = [spec.get("defaultBackend") or {}, *(p.get("backend") or {} for p in paths)]
     return {str(b["service"]["name"]) for b in backends if b.get("service")}
+
+
+def is_eks(node: dict[str, Any]) -> bool:
+    """Whether the node belongs to an EKS cluster: its kubelet is of EKS's own make."""
+    return "-eks-" in str(node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
