@@ -98,8 +98,8 @@ _AWS = [
     Read(
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSecurityGroups",
-        ("GroupIds",),
-        (("GroupIds", "GroupId"),),
+        ("GroupIds", "Filter.group-name", "Filter.vpc-id"),
+        (("GroupIds", "GroupId"), ("Filter.group-name", "GroupName"), ("Filter.vpc-id", "VpcId")),
         "SecurityGroups",
     ),
     Read(

@@ -58,6 +58,8 @@ def _kube(resource: str, group: str, *verbs: str, namespaced: bool = True) -> li
 _NEW_PROFILE = ("InvalidParameterValue", "Invalid IAM Instance Profile name")
 
 _ALL = [
+    _aws("ec2:CreateSecurityGroup", "ec2:CreateTags", already=("InvalidGroup.Duplicate",)),
+    _aws("ec2:DeleteSecurityGroup", gone=("InvalidGroup.NotFound",)),
     _aws("ec2:AuthorizeSecurityGroupIngress", already=("InvalidPermission.Duplicate",)),
     _aws("ec2:RevokeSecurityGroupIngress", gone=("InvalidPermission.NotFound", "InvalidGroup.NotFound")),
     _aws("ec2:AuthorizeSecurityGroupEgress", already=("InvalidPermission.Duplicate",)),
@@ -75,9 +77,9 @@ _ALL = [
     _aws("iam:PutRolePolicy"),
     _aws("iam:DeleteRolePolicy", gone=("NoSuchEntity",)),
     _aws("iam:UpdateAssumeRolePolicy"),
-    _aws("iam:CreateRole", already=("EntityAlreadyExists",)),
+    _aws("iam:CreateRole", "iam:TagRole", already=("EntityAlreadyExists",)),
     _aws("iam:DeleteRole", gone=("NoSuchEntity",)),
-    _aws("iam:CreateInstanceProfile", already=("EntityAlreadyExists",)),
+    _aws("iam:CreateInstanceProfile", "iam:TagInstanceProfile", already=("EntityAlreadyExists",)),
     _aws("iam:DeleteInstanceProfile", gone=("NoSuchEntity",)),
     _aws("iam:AddRoleToInstanceProfile", "iam:PassRole"),
     _aws("iam:RemoveRoleFromInstanceProfile", gone=("NoSuchEntity",)),
@@ -85,6 +87,8 @@ _ALL = [
     _aws("iam:DeleteOpenIDConnectProvider", gone=("NoSuchEntity",)),
     _aws("eks:CreatePodIdentityAssociation", "iam:PassRole", already=("ResourceInUseException",)),
     _aws("eks:DeletePodIdentityAssociation", gone=("ResourceNotFoundException",)),
+    _aws("efs:CreateFileSystem", "elasticfilesystem:TagResource", already=("FileSystemAlreadyExists",)),
+    _aws("efs:DeleteFileSystem", gone=("FileSystemNotFound",)),
     _aws("efs:CreateMountTarget", "ec2:CreateNetworkInterface", already=("MountTargetConflict",)),
     _aws("efs:DeleteMountTarget", "ec2:DeleteNetworkInterface", gone=("MountTargetNotFound",)),
     _aws("efs:CreateAccessPoint", already=("AccessPointAlreadyExists",)),
@@ -92,6 +96,7 @@ _ALL = [
     _aws("efs:PutBackupPolicy"),
     _aws("efs:PutFileSystemPolicy"),
     _aws("efs:DeleteFileSystemPolicy", gone=("PolicyNotFound",)),
+    *_kube("namespaces", "v1", "create", "delete", namespaced=False),
     *_kube("persistentvolumes", "v1", "create", "patch", "delete", namespaced=False),
     *_kube("persistentvolumeclaims", "v1", "create", "delete"),
     *_kube("nodes", "v1", "patch", namespaced=False),
@@ -120,6 +125,9 @@ MANAGED = {"app.kubernetes.io/managed-by": "efsdiag"}
 
 LISTING = "volume-listing"
 """Component of a Job whose log ends with a listing of the volume that its instance label stands for."""
+
+TRIAL = "volume-trial"
+"""Component of a Job that writes and reads back a line through a claim."""
 
 REACHING = "node-reach"
 """Component of a Job whose log ends with what a node gets from the file system of a volume."""
@@ -254,8 +262,8 @@ def _option(name: str, value: Any) -> list[str]:
         return [option, f'"$({_looked_up(value)})"']
     if isinstance(value, bool):
         return [option if value else f"--no-{dashed(name)}"]
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return [option, *map(shlex.quote, value)]
+    if isinstance(value, list) and all(isinstance(item, str | Lookup) for item in value):
+        return [option, *(f'"$({_looked_up(v)})"' if isinstance(v, Lookup) else shlex.quote(v) for v in value)]
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     return [option, shlex.quote(str(text))]
 
@@ -276,6 +284,11 @@ def dashed(name: str) -> str:
     """The AWS CLI's spelling of an operation or parameter: "IamInstanceProfile" → "iam-instance-profile"."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", name))
     return spaced.lower()
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as AWS takes them, sorted by key."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def json_of(value: Mapping[str, Any]) -> str:

@@ -10,15 +10,19 @@ from efsdiag.semantics.claims import EFS_DRIVER
 from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.semantics.credentials import judge_trust_in_ec2
 from efsdiag.semantics.driver import CredentialPath, Via
-from efsdiag.semantics.driver_rights import judge_provisioning
+from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
 from efsdiag.semantics.roles import Role
+from efsdiag.settings import Settings
 
 MOST_PROFILES = 25
 """In an account with more profiles than these, none is looked through: which one is meant is for a person to say."""
 
 
-def usable_profiles(read: Any, file_systems: dict[str, dict[str, Any] | None]) -> tuple[dict[str, Any], ...]:
-    """The account's instance profiles whose role trusts EC2 and may make volumes on the file systems, sorted by name.
+def usable_profiles(
+    read: Any, file_systems: dict[str, dict[str, Any] | None] | None = None
+) -> tuple[dict[str, Any], ...]:
+    """The account's instance profiles whose role trusts EC2 and may make volumes on the file systems, or on any
+    where none is named yet, sorted by name.
 
     Source:  iam:ListInstanceProfiles, then each role with its policies
     """
@@ -26,15 +30,21 @@ def usable_profiles(read: Any, file_systems: dict[str, dict[str, Any] | None]) -
     profiles = [p for p in (answer or {}).get("InstanceProfiles", []) if p.get("Roles")]
     if len(profiles) > MOST_PROFILES:
         return ()
-    arns = [str(s["FileSystemArn"]) for s in file_systems.values() if s is not None]
+    known = (file_systems or {ANY_FILE_SYSTEM: {"FileSystemArn": ANY_FILE_SYSTEM}}).values()
+    arns = [str(s["FileSystemArn"]) for s in known if s is not None]
     found = [p for p in profiles if _usable(read, p["Roles"][0], arns)]
     return tuple(sorted(found, key=lambda p: str(p["InstanceProfileName"])))
 
 
-def profile_names(read: Any) -> tuple[str, ...]:
-    """The names of all instance profiles of the account. Source: iam:ListInstanceProfiles."""
+def account_profiles(read: Any) -> tuple[dict[str, Any], ...]:
+    """All instance profiles of the account, with their roles. Source: iam:ListInstanceProfiles."""
     answer = read("iam:ListInstanceProfiles")
-    return tuple(sorted(str(p["InstanceProfileName"]) for p in (answer or {}).get("InstanceProfiles", [])))
+    return tuple((answer or {}).get("InstanceProfiles", []))
+
+
+def own_role(read: Any, wanted: Settings) -> Role | None:
+    """The role of the name that the settings give, whoever made it. Source: as `controller_role`."""
+    return read_role(read, wanted.iam.role)
 
 
 def usable_roles(usable_profiles: tuple[dict[str, Any], ...]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from efsdiag.semantics.containers import DataPath
 from efsdiag.semantics.hops import NFS_PORT
 from efsdiag.semantics.posix import Credentials
 from efsdiag.semantics.statuses import Container
-from efsdiag.writes import LISTING, REACHING, own_labels, own_uid, write_of
+from efsdiag.writes import LISTING, REACHING, TRIAL, own_labels, own_uid, write_of
 
 CONTAINER = "efsdiag"
 MOUNTED_AT = "/volume"
@@ -113,6 +113,15 @@ def reach_job(place: Place, volume: str, name: str, addresses: Iterable[str]) ->
     # dnsPolicy Default is the node's own resolver, which mount.efs asks.
     spec |= {"hostNetwork": True, "dnsPolicy": "Default"}
     return _job("reach", place, own_labels(REACHING, f"{node}/{volume}"), spec, [_owner(place)])
+
+
+def trial_job(namespace: str, claim: str, image: str, who: Credentials, taken: Any) -> dict[str, Any]:
+    """A Job that writes a line through the claim, reads it back and removes it, as these credentials."""
+    place = Place({"metadata": {"namespace": namespace}, "spec": {}}, image, taken if isinstance(taken, tuple) else ())
+    given = [script("trial"), "trial", MOUNTED_AT, f".efsdiag-trial-{claim}", f"written through claim {claim}"]
+    inside = Inside("", claim, "/")
+    spec = _spec(place, given, _mounting(inside, {"name": "data", "mountPath": MOUNTED_AT}), _running_as(who))
+    return _job("trial", place, own_labels(TRIAL, claim), spec, [])
 
 
 def creation(job: Mapping[str, Any]) -> Write:

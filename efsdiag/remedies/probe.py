@@ -1,11 +1,11 @@
-"""The remedies for not knowing: short-lived Jobs that look where nobody else can, and change nothing."""
+"""The remedies for not knowing: short-lived Jobs that look where nobody else can, and leave nothing behind."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Proposal
-from efsdiag.jobs.manifest import Inside, Place, creation, deletion, look_job, reach_job
+from efsdiag.jobs.manifest import Inside, Place, creation, deletion, look_job, reach_job, trial_job
 from efsdiag.model import UNREAD, Ref
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import Claim, EfsVolume
@@ -15,6 +15,7 @@ from efsdiag.semantics.hops import NFS_PORT
 from efsdiag.semantics.instances import region_of
 from efsdiag.semantics.posix import Credentials
 from efsdiag.semantics.statuses import Container
+from efsdiag.settings import Settings
 
 
 def look_inside_the_volume(
@@ -70,3 +71,22 @@ def ask_from_the_node(
         words = f"run a Job on node {node} that resolves {name} and opens TCP {NFS_PORT} to {(addresses or [name])[0]}"
         found.append(Change(creation(job), words, Ref("FileSystem", volume.file_system), undo=deletion(job)))
     return tuple(found)
+
+
+def write_through_the_claim(
+    wanted: Settings,
+    claims: tuple[Claim, ...],
+    probe_image: str,
+    workload: Any = UNREAD,
+    own_job_names: Any = UNREAD,
+) -> Proposal:
+    if workload is not None:
+        return Declined("the workload is there, or could not be looked for; its own pod shows whether it can write")
+    waiting = [c.name for c in claims if not c.bound]
+    if waiting:
+        return Declined(f"claim {', '.join(waiting)} is not bound yet")
+    who, image = Credentials(wanted.uid, wanted.gid), probe_image or wanted.smoke_image
+    job = trial_job(wanted.namespace, wanted.claim, image, who, own_job_names)
+    words = f"run a Job that writes a line through claim {wanted.claim} and reads it back, as {who}"
+    on = Ref("PersistentVolumeClaim", wanted.claim, wanted.namespace)
+    return (Change(creation(job), words, on, undo=deletion(job)),)

@@ -59,7 +59,11 @@ class Writer:
         """With `undoing`, the plan's undo is what was agreed to, and the only thing that is carried out."""
         verify_consent(plan, consent)
         writes: Iterable[Write | None] = (c.undo if undoing else c.write for c in plan.changes)
-        self._allowed = [w.as_json() for w in writes if w is not None]
+        known = [w for w in writes if w is not None]
+        self._allowed = [w.as_json() for w in known]
+        made = [w.parameters["object"] for w in known if w.operation == "kube:create namespaces"]
+        # Nothing can be rehearsed in a namespace that is only to be made.
+        self._new_namespaces = {str(thing["metadata"]["name"]) for thing in made}
         self._cluster = cluster
         self._aws = aws
         self._read = read
@@ -76,7 +80,7 @@ class Writer:
 
     def _rehearse(self, write: Write) -> None:
         if write.operation.startswith("kube:"):
-            if self._is_known(write):
+            if write.parameters.get("namespace") not in self._new_namespaces and self._is_known(write):
                 self._kube(write, dry=True)
             return
         if write.operation.startswith("helm:"):
@@ -85,7 +89,7 @@ class Writer:
             return
         client, operation = self._client(write)
         model = client.meta.service_model.operation_model(operation)
-        if model.input_shape is not None and "DryRun" in model.input_shape.members:
+        if model.input_shape is not None and "DryRun" in model.input_shape.members and self._is_known(write):
             self._call(write, client, operation, {**self._parameters(write), "DryRun": True})
 
     def write(self, write: Write) -> Any:
@@ -135,7 +139,7 @@ class Writer:
         try:
             self._parameters(write)
         except WriteFailed as failure:
-            if failure.trouble is Trouble.INVALID and write.operation.startswith(("kube:create", "helm:upgrade")):
+            if failure.trouble is Trouble.INVALID:
                 return False
             raise
         return True
@@ -185,6 +189,8 @@ class Writer:
             return WriteFailed(Trouble.GONE, says)
         if any(code == known_code and words in str(error) for known_code, words in known.early):
             return WriteFailed(Trouble.EARLY, says)
+        if code in ("DependencyViolation", "FileSystemInUse"):
+            return WriteFailed(Trouble.IN_USE, says, "go on when it is used no more")
         kind = kind_of(error, operation)
         if kind in (Kind.REFUSED, Kind.SIGNED_OUT):
             return WriteFailed(Trouble.REFUSED, says, f"allow {', '.join(known.permissions)}")
