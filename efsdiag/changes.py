@@ -156,6 +156,8 @@ class Choices:
     """Whether causes that are likely only are mended too."""
     probe_image: str = ""
     """Image of the Jobs that look into a volume or mend it, in the place of the pod's own."""
+    install: str = ""
+    """Name of the install that the plan is a round of; "" where somebody mends what is there."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,15 @@ class Plan:
     def look_plan(self) -> Plan:
         """The plan of the looks alone. A yes to a plan is a yes to the looks that it begins with."""
         return replace(self, chosen=self.looks, looks=(), alternatives=(), declined=())
+
+    @property
+    def holder(self) -> str:
+        """In whose name the cluster is locked: this plan's, or the install's of which it is a round, so that a run that
+        was killed is gone on with by another plan, as the world is another one then.
+        """
+        install = {"install": self.choices.install, "target": vars(self.target), "cluster": self.place.cluster}
+        text = json.dumps(install, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest() if self.choices.install else self.digest
 
     @property
     def digest(self) -> str:
@@ -227,6 +238,8 @@ class Trouble(Enum):
     EARLY = "early"
     """The service does not know yet what a change before this one has made; nothing was done."""
     INVALID = "invalid"
+    IN_USE = "in use"
+    """What is to be taken away is still used by something that goes away too."""
     LOST = "lost"
     """No answer came: whether it happened is not known."""
 

@@ -16,13 +16,17 @@ from typing import Any
 from awsworld import Asked
 from kubeapi import Request
 
-from efsdiag.changes import Lookup, Plan, Write
+from efsdiag.changes import Lookup, Plan, Risk, Write
 from efsdiag.treat.journal import journals
 from efsdiag.treat.plan_file import PlanError, read_plan
 
 AGREED: list[Plan] = []
 DIGESTS: set[str] = set()
 """Digests that the test approved without holding the plan: a probe's. The journal knows what they stand for."""
+RISKS: set[str] = set()
+"""Budgets of risks that the test approved: any plan of the journal whose changes all keep within one is agreed to."""
+INSTALLS: set[str] = set()
+"""Installs that the test agreed to some plan of: the lock is in the install's name, and comes before the journal."""
 JOURNALS: set[Path] = set()
 OFFENCES: list[str] = []
 BY_HAND: list[bool] = []
@@ -38,8 +42,14 @@ def agree(plan: Plan) -> Plan:
 
 def agree_on(arguments: Sequence[str], journal: Path | None = None) -> None:
     """The consent that is on a command line: --approve, for the plan in a file, in a journal, or still to be made."""
-    digest = dict(itertools.pairwise(arguments)).get("--approve", "")
+    given = dict(itertools.pairwise(arguments))
+    digest, risk = given.get("--approve", ""), given.get("--approve-risk", "")
     folder = journal or Path(os.environ.get("EFSDIAG_JOURNAL", "/nowhere"))
+    if arguments[0] in ("install", "uninstall") and (digest or risk):
+        INSTALLS.add(" ".join(arguments))
+    if risk:
+        RISKS.add(risk)
+        JOURNALS.add(folder)
     if not digest:
         return
     if arguments[0] == "apply":
@@ -54,7 +64,7 @@ def agree_on(arguments: Sequence[str], journal: Path | None = None) -> None:
 
 def forget() -> None:
     """Nothing is agreed to, and nobody offended, before a test."""
-    for known in (AGREED, OFFENCES, DIGESTS, JOURNALS):
+    for known in (AGREED, OFFENCES, DIGESTS, RISKS, INSTALLS, JOURNALS):
         known.clear()
 
 
@@ -94,8 +104,13 @@ def _writes() -> list[Write]:
 
 
 def _plans() -> list[Plan]:
-    begun = [j.plan for folder in JOURNALS for j in journals(folder) if j.plan.digest in DIGESTS]
-    return [*AGREED, *begun]
+    begun = [j.plan for folder in JOURNALS for j in journals(folder)]
+    return [*AGREED, *(plan for plan in begun if plan.digest in DIGESTS or _within(plan))]
+
+
+def _within(plan: Plan) -> bool:
+    most = max((Risk(risk).rank for risk in RISKS), default=-1)
+    return all(change.risk.rank <= most for change in plan.changes)
 
 
 def _is_call(asked: Asked, write: Write) -> bool:
@@ -143,7 +158,7 @@ def _lock_of_consent(request: Request) -> bool:
     if request.resource != "leases.coordination.k8s.io" or request.namespace != "kube-system":
         return False
     if request.verb == "delete":
-        return bool(AGREED or DIGESTS)
+        return bool(AGREED or DIGESTS or INSTALLS)
     body = request.body
     spec = body["spec"] if request.verb == "create" else next(o["value"] for o in body if o["path"] == "/spec")
-    return spec["holderIdentity"] in {plan.digest for plan in AGREED} | DIGESTS
+    return bool(INSTALLS) or spec["holderIdentity"] in {plan.holder for plan in AGREED} | DIGESTS

@@ -7,21 +7,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from efsdiag.changes import Change, Choices, Consent, ConsentError, Option, Plan, Write, WriteFailed
+from efsdiag.changes import Change, Choices, Consent, ConsentError, Plan, Write, WriteFailed
 from efsdiag.cli import output
+from efsdiag.cli.awaiting import most_s, verify, worked
 from efsdiag.cli.charts import releases_of
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
 from efsdiag.cli.job_ends import await_jobs, jobs_of
-from efsdiag.cli.next_start import Start, next_start_lines, start_of
+from efsdiag.cli.journals import in_journals, now
+from efsdiag.cli.next_start import start_of
 from efsdiag.cli.planning import make_plan, request_for, say, verify_same_place
-from efsdiag.cli.run import Looked, Request, look_of, looked
+from efsdiag.cli.run import Looked, Request, look_of
 from efsdiag.cli.signals import undivided
 from efsdiag.cli.writers import WriteOptions, open_writer
-from efsdiag.model import Diagnosis, Status
+from efsdiag.model import Source, Status
 from efsdiag.report.data import EXIT_CODES
 from efsdiag.report.layout import Line, line
 from efsdiag.report.plan_text import plan_lines
@@ -32,7 +33,6 @@ from efsdiag.treat.journal import Journal, JournalError, Step, alone, begin, hom
 from efsdiag.treat.plan_file import PlanError, plan_as_json, read_plan
 
 AGAIN = "make the plan again with efsdiag plan, and read it again"
-LOOK_AGAIN_S = 5.0
 MOST_ROUNDS = 10
 SAID = {
     Step.BEGUN: "writing",
@@ -53,7 +53,6 @@ NOTHING_TO_DO: Line = line("nothing to do: what the plan was made for is well no
 WITHOUT_TERMINAL = (
     "make a plan with efsdiag plan TARGET -o FILE, and agree to it with efsdiag apply FILE --approve DIGEST"
 )
-_Found = TypeVar("_Found")
 
 
 def apply_file(file: str, given: Mapping[str, Any]) -> int:
@@ -78,7 +77,7 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
             raise Fault("plan-expired", message, f"{undo}{AGAIN}", CONSENT)
         with looking_as_planned(plan, consent, request, given, again=not resumed) as done:
             verify_same_place(plan, done)
-            if not resumed and not _fresh(plan, done):
+            if not resumed and not fresh(plan, done):
                 say([NOTHING_TO_DO], request)
                 return 0
             before = start_of(done)
@@ -103,7 +102,7 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
         consent = asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?", WITHOUT_TERMINAL)
         # Nobody knows how long the question stood there: what was agreed to has to be what is wrong now.
         with no_other_fix(), looking_as_planned(plan, consent, request, given, again=True) as done:
-            if not _fresh(plan, done):
+            if not fresh(plan, done):
                 say([NOTHING_TO_DO], request)
                 continue
             before = start_of(done)
@@ -119,7 +118,13 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
 
 
 def carry(
-    plan: Plan, consent: Consent, done: Looked, request: Request, given: Mapping[str, Any], resumed: Journal | None
+    plan: Plan,
+    consent: Consent,
+    done: Looked,
+    request: Request,
+    given: Mapping[str, Any],
+    resumed: Journal | None,
+    goes_on: str = "the same efsdiag apply goes on from here",
 ) -> Journal:
     """Writes the plan's changes; the journal's outcome is "applied", or "failed" where one was not made.
 
@@ -134,62 +139,35 @@ def carry(
             with told(journal, request):
                 outcome = carry_out(plan, consent, writer, journal, now, telling(request), undivided, waiting)
                 journal.end("failed" if outcome.error else "applied", now())
+                journal.trouble = outcome.error.trouble if outcome.error else None
     except WriteFailed as error:
         raise Fault("change-refused", f"nothing was changed: {error.message}", error.grant, FAILED) from error
     except ConsentError as error:
         raise Fault("consent-missing", str(error), "", CONSENT) from error
     if outcome.error:
-        say(account_of(journal, outcome, "the same efsdiag apply goes on from here"), request)
-    elif not jobs_ended([c.write for c in plan.changes], done, request, _most_s(plan.chosen, given.get("settle"))):
+        say(account_of(journal, outcome, goes_on), request)
+    elif not jobs_ended(
+        [c.write for c in plan.changes], done.opened.again, request, most_s(plan.chosen, given.get("settle"))
+    ):
         in_journals(lambda _: journal.end("failed", now()))
     return journal
 
 
-def jobs_ended(writes: Sequence[Write | None], done: Looked, request: Request, most_s: float) -> bool:
+def jobs_ended(writes: Sequence[Write | None], again: Source, request: Request, limit_s: float) -> bool:
     """Waits for the Jobs that the writes made; whether all came to a good end. What failed is told."""
-    ends = await_jobs(jobs_of(writes), done.opened.again, most_s)
+    ends = await_jobs(jobs_of(writes), again, limit_s)
     say([line(f"  Job {safe(e.name)} failed: {safe(e.says)}", "bad") for e in ends if not e.well], request)
     return all(e.well for e in ends)
 
 
-def verify(
-    journal: Journal, request: Request, settle_s: float | None, before: Start | None = None, *, show: bool = True
-) -> int:
-    """Looks until what the plan was for is no longer found, or its settling time is over; the exit code. Errors: Fault.
-
-    The journal is told what came of it. `before` is the program's newest start before the change.
-    """
-    chosen = journal.plan.chosen
-    most = _most_s(chosen, settle_s)
-    started = time.monotonic()
-    while True:
-        with looked(request) as done:
-            left = [o for o in chosen if not _worked(o, done.found.diagnosis)]
-            outstanding = () if left else next_start_lines(done, before)
-        waited = time.monotonic() - started
-        if not left or waited >= most:
-            break
-        names = ", ".join(sorted({o.check for o in left}))
-        print(f"waiting for {names}, {waited:.0f} of {most:.0f} s", file=sys.stderr)
-        time.sleep(min(LOOK_AGAIN_S, max(most - waited, 0.1)))
-    lines = [line(f"worked: {o.check} no longer finds {o.mode}", "good") for o in chosen if o not in left]
-    lines += [line(f"did not help within {most:.0f} s: {o.check} still finds {o.mode}", "bad") for o in left]
-    lines += [line(f"efsdiag undo {journal.id} takes it back", "dim")] if left and journal.to_undo else []
-    say([*lines, *outstanding, ()], request)
-    if show:
-        output.write(render({**done.report, "changed": True}, look_of(request)))
-    in_journals(lambda _: journal.end("did not help" if left else "worked", now()))
-    return FAILED if left else 0
-
-
-def asked_consent(digest: str, question: str, otherwise: str) -> Consent:
-    """A typed, literal "yes" at a terminal. Errors: Fault for anything else, and, with the hint `otherwise`, where
+def asked_consent(digest: str, question: str, otherwise: str, answer: str = "yes") -> Consent:
+    """A typed, literal `answer` at a terminal. Errors: Fault for anything else, and, with the hint `otherwise`, where
     nobody sits there.
     """
     if not sys.stdin.isatty():
         raise Fault("consent-missing", "nobody is at a terminal to agree", otherwise, CONSENT)
-    print(f"{question} only yes goes on [no]: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip() != "yes":
+    print(f"{question} only {answer} goes on [no]: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != answer:
         raise Fault("consent-missing", "not agreed to; nothing was changed", "", CONSENT)
     return Consent(digest)
 
@@ -244,36 +222,11 @@ def no_other_fix() -> Iterator[None]:
         raise Fault(error.reference, error.message, error.hint, CONSENT) from error
 
 
-def now() -> datetime:
-    """This moment."""
-    return datetime.now(UTC)
-
-
-def in_journals(ask: Callable[[Path], _Found]) -> _Found:
-    """What `ask` does in the folder of journals. Errors: Fault."""
-    try:
-        return ask(home(os.environ))
-    except JournalError as error:
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
-
-
-def _fresh(plan: Plan, done: Looked) -> bool:
+def fresh(plan: Plan, done: Looked) -> bool:
     """Whether fresh evidence gives the same plan; False where there is nothing left to mend. Errors: Fault."""
-    fresh = make_plan(done, plan.choices, plan.looks)
-    if fresh.digest == plan.digest:
+    again = make_plan(done, plan.choices, plan.looks)
+    if again.digest == plan.digest:
         return True
-    if not fresh.changes and all(_worked(option, done.found.diagnosis) for option in plan.chosen):
+    if not again.changes and all(worked(option, done.found.diagnosis) for option in plan.chosen):
         return False
-    raise Fault("plan-stale", f"fresh evidence gives another plan, {fresh.digest}", AGAIN, CONSENT)
-
-
-def _worked(option: Option, diagnosis: Diagnosis) -> bool:
-    """Whether the check that failed was looked at again, and no longer finds it on that object."""
-    verdict = diagnosis.verdicts.get(option.check)
-    if verdict is None or verdict.state.value == "unknown":
-        return False
-    return not any(f.mode == option.mode and (option.on is None or f.object == option.on) for f in verdict.findings)
-
-
-def _most_s(chosen: Sequence[Option], settle_s: float | None) -> float:
-    return settle_s if settle_s is not None else max((o.settles_s for o in chosen), default=0.0)
+    raise Fault("plan-stale", f"fresh evidence gives another plan, {again.digest}", AGAIN, CONSENT)

@@ -15,6 +15,8 @@ COMMANDS = {
     "check": "efsdiag.cli.check:check",
     "plan": "efsdiag.cli.plan:plan",
     "apply": "efsdiag.cli.apply:apply",
+    "install": "efsdiag.cli.install:install",
+    "uninstall": "efsdiag.cli.uninstall:uninstall",
     "undo": "efsdiag.cli.undo:undo",
     "journal": "efsdiag.cli.journal:journal",
     "capture": "efsdiag.cli.capture:capture",

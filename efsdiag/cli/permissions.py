@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-FOR = ("why", "check", "plan", "apply", "capture", "probe")
+FOR = ("why", "check", "plan", "apply", "capture", "probe", "uninstall")
 
 
 @click.command(

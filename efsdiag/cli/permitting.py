@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from efsdiag import surroundings
+from efsdiag import deletions, surroundings
 from efsdiag.cli import job_ends
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import rulebook_of
@@ -18,6 +18,7 @@ from efsdiag.rights import needs
 from efsdiag.rights.missing import missing_rights
 from efsdiag.rights.needs import Needs
 from efsdiag.rights.roles import Grants, grants_of
+from efsdiag.rights.spoken import operations_of
 from efsdiag.rules import Rulebook
 from efsdiag.subjects import choose
 from efsdiag.treat import planning
@@ -80,6 +81,12 @@ def _apply(book: Rulebook) -> Needs:
     return _mended(book, _plan(book), list(load_remedies().values()))
 
 
+def _uninstall(book: Rulebook) -> Needs:
+    found = _apply(book)
+    found.ask(operations_of(deletions), needs.for_("deletes what is named, after a yes apart"))
+    return found
+
+
 def _mended(book: Rulebook, found: Needs, remedies: list[Remedy]) -> Needs:
     found.merge(needs.of_parts({**PLACE, **JOBS}))
     found.merge(needs.of_remedies(book, remedies))
@@ -104,7 +111,8 @@ NEEDED: dict[str, tuple[str, Callable[[Rulebook], Needs]]] = {
     "plan": ("What efsdiag plan reads", _plan),
     "capture": ("What efsdiag capture reads", _capture),
     "probe": ("What efsdiag why --probe reads and writes", _probe),
-    "apply": ("What efsdiag apply, undo and why --fix read and write", _apply),
+    "apply": ("What efsdiag apply, undo, install and why --fix read and write", _apply),
+    "uninstall": ("What efsdiag uninstall reads and writes", _uninstall),
     "read": ("What efsdiag may read", _read),
     "write": ("What the identity needs that writes for efsdiag", _write),
 }

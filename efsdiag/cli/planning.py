@@ -15,7 +15,7 @@ from efsdiag.cli import output
 from efsdiag.cli.faults import CONSENT, USAGE, Fault
 from efsdiag.cli.options import PROBE_OPTIONS, WRITE_OPTIONS
 from efsdiag.cli.run import Looked, Request, look_of
-from efsdiag.cli.sources import LiveOptions
+from efsdiag.cli.sources import LiveOptions, Opened
 from efsdiag.model import Diagnosis
 from efsdiag.remedy_rules import load_remedies
 from efsdiag.report.data import EXIT_CODES
@@ -25,7 +25,7 @@ from efsdiag.report.machine import as_json
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import painted
 from efsdiag.treat.plan_file import plan_as_json
-from efsdiag.treat.planning import ChoiceError, look_plan_of, place_of, plan_of
+from efsdiag.treat.planning import LOOKS, ChoiceError, look_plan_of, place_of, plan_of
 
 
 def print_plan(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
@@ -61,9 +61,10 @@ def choices_of(given: dict[str, Any]) -> Choices:
     return Choices(given.pop("remedies"), given.pop("also"), given.pop("likely"), given.pop("probe_image"))
 
 
-def look_plan(done: Looked, choices: Choices) -> Plan:
+def look_plan(done: Looked, choices: Choices, looks: Mapping[str, str] = LOOKS) -> Plan:
     """The plan of the probes that could tell more than was found."""
-    return look_plan_of(done.found.asked, done.gather(), load_remedies(), _place(done), done.opened.now, choices)
+    given = (done.found.asked, done.gather(), load_remedies(), _place(done), done.opened.now)
+    return look_plan_of(*given, choices, looks)
 
 
 def make_plan(done: Looked, choices: Choices, looks: tuple[Option, ...] = ()) -> Plan:
@@ -86,7 +87,17 @@ def make_plan(done: Looked, choices: Choices, looks: tuple[Option, ...] = ()) ->
 
 def verify_same_place(plan: Plan, done: Looked) -> None:
     """A plan is for one cluster and one account. Errors: Fault."""
-    here = _place(done)
+    verify_place(plan, _place(done))
+
+
+def place_at(opened: Opened) -> Place:
+    """Where the source is."""
+    environment = opened.environment()
+    return place_of(opened.source, environment.account, environment.region, environment.context)
+
+
+def verify_place(plan: Plan, here: Place) -> None:
+    """A plan is carried out and taken back in its own place. Errors: Fault."""
     for what in ("cluster", "account", "region"):
         wanted, found = getattr(plan.place, what), getattr(here, what)
         if wanted != found:

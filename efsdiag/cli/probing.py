@@ -11,9 +11,10 @@ from typing import Any
 
 from efsdiag.changes import Choices, Consent, Option, Plan, WriteFailed
 from efsdiag.cli import output
-from efsdiag.cli.applying import account_of, asked_consent, in_journals
+from efsdiag.cli.applying import account_of, asked_consent
 from efsdiag.cli.faults import CONSENT, FAILED, Fault
 from efsdiag.cli.job_ends import await_jobs, jobs_of
+from efsdiag.cli.journals import in_journals
 from efsdiag.cli.planning import look_plan, verify_same_place
 from efsdiag.cli.run import Looked, Request, look_of, looked, text_of
 from efsdiag.cli.signals import undivided, unwound

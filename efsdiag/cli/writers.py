@@ -76,7 +76,7 @@ def open_writer(
     try:
         with Helm(helm_identity(options, cluster.context)) as helm:
             writer = Writer(plan, consent, cluster, aws, read, helm, undoing=undoing)
-            with locked(cluster, plan.digest, datetime.now(UTC), _lock_stays):
+            with locked(cluster, plan.holder, datetime.now(UTC), _lock_stays):
                 yield writer
     except Locked as error:
         raise Fault("another-fix-runs", str(error), "wait until it has ended", CONSENT) from error

@@ -18,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from efsdiag.changes import Plan
+from efsdiag.changes import Plan, Trouble
 from efsdiag.treat.plan_file import plan_as_json, plan_from_json
 
 
@@ -64,6 +64,8 @@ class Journal:
     steps: list[Step]
     notes: list[str]
     outcome: str = ""
+    trouble: Trouble | None = None
+    """Why this run of it stopped; None where it did not, and for one that was read."""
 
     @property
     def id(self) -> str:

@@ -70,7 +70,13 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
         tuple(_option(o) for o in document["chosen"]),
         tuple(_option(o) for o in document["alternatives"]),
         tuple((d["mode"], d["remedy"], d["why"]) for d in document["declined"]),
-        Choices(tuple(chose["remedies"]), tuple(chose["also"]), bool(chose["likely"]), chose["probe_image"]),
+        Choices(
+            tuple(chose["remedies"]),
+            tuple(chose["also"]),
+            bool(chose["likely"]),
+            chose["probe_image"],
+            chose["install"],
+        ),
         bool(document["live"]),
         tuple(_option(o) for o in document["looks"]),
     )

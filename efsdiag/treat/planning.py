@@ -17,6 +17,8 @@ VALID_FOR = timedelta(hours=1)
 
 HELD_BACK = "what it would write holds a secret that stands in the object, and efsdiag keeps none: change it by hand"
 
+TRIAL = {"write-through-the-claim": "volume-takes-writes"}
+"""The same before anything is installed on a claim."""
 LOOKS = {"look-inside-the-volume": "data-owned", "ask-from-the-node": "nfs-answers"}
 """Remedy for not knowing → the check that cannot be decided without it."""
 
@@ -84,11 +86,12 @@ def look_plan_of(
     place: Place,
     now: datetime,
     choices: Choices,
+    looks: Mapping[str, str] = LOOKS,
 ) -> Plan:
     """The plan for looking where nobody can look without a write: short-lived Jobs."""
     options: list[Option] = []
     declined: list[tuple[str, str, str]] = []
-    for name, check in LOOKS.items():
+    for name, check in looks.items():
         remedy = remedies[name]
         proposal = gather.call(remedy.propose, probe_image=choices.probe_image)
         if isinstance(proposal, Declined | Missing):

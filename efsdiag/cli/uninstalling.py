@@ -1,0 +1,215 @@
+"""`uninstall`, wired: the journals of an install taken back, the last first, and what stays."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from efsdiag.changes import Consent, Declined, Option, Plan, Proposal, Trouble
+from efsdiag.cli import output
+from efsdiag.cli.applying import asked_consent, carry, no_other_fix
+from efsdiag.cli.awaiting import LOOK_AGAIN_S
+from efsdiag.cli.faults import FAILED, Fault
+from efsdiag.cli.installing import request_of, settings_of
+from efsdiag.cli.journals import in_journals, now
+from efsdiag.cli.planning import place_at, say, verify_place
+from efsdiag.cli.run import Looked, Request, looked
+from efsdiag.cli.sources import open_live
+from efsdiag.cli.undoing import show_undo, take_back
+from efsdiag.deletions import NAMESPACED, file_system_deletion, namespace_deletion
+from efsdiag.model import Evidence
+from efsdiag.operations import read_of
+from efsdiag.report.layout import Line, line
+from efsdiag.report.plan_text import plan_lines
+from efsdiag.report.text import safe
+from efsdiag.semantics.containers import claim_volume_names
+from efsdiag.settings import Settings
+from efsdiag.target import subject_of
+from efsdiag.treat.journal import Journal, Step, journals
+from efsdiag.treat.plan_file import plan_as_json
+from efsdiag.treat.planning import VALID_FOR
+
+PODS_S = 330.0
+"""So long the pods may take to end: their 300 seconds of grace, and some more."""
+IN_USE_S = 15.0
+"""So long until it is tried again to delete what AWS says is in use; a mount target takes minutes to go."""
+MOST_TRIES = 40
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What one run of `uninstall` was asked for."""
+
+    settings: Settings
+    request: Request
+    given: Mapping[str, Any]
+
+
+def run_uninstall(given: Mapping[str, Any]) -> int:
+    """Takes back the install and returns the exit code. Errors: Fault."""
+    settings = settings_of(given["file"], given["flags"])
+    removal = Removal(settings, request_of(settings, given), given)
+    with no_other_fix():
+        found = in_journals(lambda folder: _of_install(folder, settings))
+        with looked(removal.request) as done:
+            here = place_at(done.opened)
+            found = [j for j in found if j.plan.place.cluster == here.cluster]
+            for journal in found:
+                verify_place(journal.plan, here)
+            _show(found, done, removal)
+        if given["only_plan"]:
+            return 0
+        if found:
+            _agreed(found, removal)
+        for journal in reversed(found):
+            code = _taken_back(journal, removal)
+            if code:
+                return code
+        return _deleted(removal)
+
+
+def _of_install(folder: Path, settings: Settings) -> list[Journal]:
+    """The journals of this install's rounds that have something to take back, the oldest first."""
+    target = subject_of(settings)
+    return [
+        j for j in journals(folder) if j.plan.choices.install == settings.name and j.plan.target == target and j.to_undo
+    ]
+
+
+def _show(found: Sequence[Journal], done: Looked, removal: Removal) -> None:
+    request = removal.request
+    for journal in reversed(found):
+        show_undo(journal, request)
+    lines: list[Line] = [] if found else [line("the journal has nothing of this install that could be taken back")]
+    say([*lines, *_staying(found, done, removal)], request)
+
+
+def _staying(found: Sequence[Journal], done: Looked, removal: Removal) -> list[Line]:
+    """What is not taken back: what was there before, what has no undo, and what bears the name and is in no journal."""
+    stays = [
+        change.words
+        for journal in found
+        for change, step in zip(journal.plan.changes, journal.steps, strict=True)
+        if step is Step.DONE and change.undo is None
+    ]
+    adopted = [
+        change.words
+        for journal in found
+        for change, step in zip(journal.plan.changes, journal.steps, strict=True)
+        if step is Step.THERE
+    ]
+    named = [] if found else _named(done)
+    lines = [line(f"  not taken back: {safe(words)}", "warn") for words in stays]
+    lines += [line(f"  was there before: {safe(words)}", "dim") for words in adopted]
+    lines += [line(f"  bears the name of the install, and is in no journal here: {safe(n)}", "warn") for n in named]
+    return [(), line("WHAT STAYS", "title"), *lines] if lines else []
+
+
+def _named(done: Looked) -> list[str]:
+    """What is there under the names of the settings."""
+    gather, found = done.gather(), []
+    for name, key in (("wanted_file_system", "FileSystemId"), ("wanted_access_point", "AccessPointId")):
+        got = gather(name)
+        if isinstance(got, Evidence):
+            found.append(f"{name.removeprefix('wanted_').replace('_', ' ')} {got.value[key]}")
+    role = gather("own_role")
+    return [*found, *([f"role {role.value.name}"] if isinstance(role, Evidence) else [])]
+
+
+def _agreed(found: Sequence[Journal], removal: Removal) -> None:
+    """One yes to all of it. Errors: Fault where it is missing."""
+    text = "\n".join(f"{j.plan.digest} {j.to_undo}" for j in found)
+    digest = hashlib.sha256(f"uninstall\n{text}".encode()).hexdigest()
+    if digest not in removal.given["approve"]:
+        asked_consent(digest, "take all of this back?", f"agree with --approve {digest}")
+
+
+def _taken_back(journal: Journal, removal: Removal) -> int:
+    if not _is_of_prometheus(journal, removal.settings):
+        _await_pods(removal)
+    for tries in range(MOST_TRIES):
+        code = take_back(journal, Consent(journal.plan.digest), removal.request, removal.given)
+        if not code or journal.trouble not in (Trouble.IN_USE, Trouble.THROTTLED) or tries + 1 == MOST_TRIES:
+            return code
+        print(f"trying again in {IN_USE_S:.0f} s: the call was {journal.trouble.value}", file=sys.stderr)
+        time.sleep(IN_USE_S)
+    return FAILED
+
+
+def _is_of_prometheus(journal: Journal, settings: Settings) -> bool:
+    """Whether the release of Prometheus is among what the journal takes back: its pods go with that."""
+    writes = [journal.plan.changes[i].write for i in journal.to_undo]
+    releases = [w.parameters["release"] for w in writes if w.operation == "helm:upgrade"]
+    return settings.prometheus.release in releases
+
+
+def _await_pods(removal: Removal) -> None:
+    """Waits until no pod mounts the claim: a mount whose target goes away hangs. Errors: Fault where pods stay."""
+    settings = removal.settings
+    query = read_of("kube:list pods", namespace=settings.namespace)
+    started = time.monotonic()
+    while True:
+        pods = open_live(removal.request.live).source(query) or []
+        left = [p["metadata"]["name"] for p in pods if settings.claim in claim_volume_names(p["spec"]).values()]
+        waited = time.monotonic() - started
+        if not left:
+            return
+        if waited > PODS_S:
+            says = f"{', '.join(left)} mounts claim {settings.claim}; the storage is not taken away under it"
+            raise Fault("claim-in-use", says, "end it, and run efsdiag uninstall again", FAILED)
+        print(f"waiting for {', '.join(left)} to end, {waited:.0f} of {PODS_S:.0f} s", file=sys.stderr)
+        time.sleep(LOOK_AGAIN_S)
+
+
+def _deleted(removal: Removal) -> int:
+    """Deletes what was named, after a yes apart for each; the exit code. Errors: Fault."""
+    code = 0
+    if removal.given["empty_namespace"]:
+        code = _delete(removal, "delete-namespace", _namespace, "delete this namespace?", "yes")
+    named = removal.given["file_system"]
+    if named and not code:
+        code = _delete(removal, "delete-file-system", _file_system, f"type {named} to delete it with its data", named)
+    return code
+
+
+def _delete(removal: Removal, name: str, propose: Callable[[Looked, Removal], Proposal], ask: str, answer: str) -> int:
+    request = removal.request
+    with looked(request) as done:
+        proposal = propose(done, removal)
+        if isinstance(proposal, Declined):
+            raise Fault("not-deleted", proposal.why, "", FAILED)
+        on = proposal[0].on
+        option = Option("", name, on, name, proposal[0].words, proposal[0].residue, 0.0, tuple(proposal))
+        made = now()
+        plan = Plan(done.found.asked, place_at(done.opened), made, made + VALID_FOR, (option,))
+        say([(), *plan_lines(plan_as_json(plan), output.width()), ()], request)
+        consent = Consent(plan.digest)
+        if plan.digest not in removal.given["approve"]:
+            asked_consent(plan.digest, ask, f"agree with --approve {plan.digest}", answer)
+        journal = carry(plan, consent, done, request, removal.given, None)
+    return FAILED if journal.outcome == "failed" else 0
+
+
+def _file_system(done: Looked, removal: Removal) -> Proposal:
+    named = removal.given["file_system"]
+    reads = {
+        key: done.source(read_of(f"efs:Describe{key}", FileSystemId=named))
+        for key in ("FileSystems", "MountTargets", "AccessPoints")
+    }
+    found = {key: (answer or {}).get(key, []) for key, answer in reads.items()}
+    system = next(iter(found["FileSystems"]), None)
+    return file_system_deletion(removal.settings, system, found["MountTargets"], found["AccessPoints"])
+
+
+def _namespace(done: Looked, removal: Removal) -> Proposal:
+    name = removal.settings.namespace
+    inside = {
+        resource: [t["metadata"]["name"] for t in done.source(read_of(f"kube:list {resource}", namespace=name)) or []]
+        for resource in NAMESPACED
+    }
+    return namespace_deletion(done.source(read_of("kube:get namespaces", name=name)), inside)

@@ -1,0 +1,411 @@
+"""A bare cluster and an empty account, in which `efsdiag install` runs as its user would run it.
+
+What Kubernetes does is done by `Cluster.work`: binding, rolling out, readiness, and nothing else. What the driver does
+for a claim of its class it does there too. Helm is a stand-in that makes what the two charts make.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import consents
+from awsworld import AwsWorld, build
+from kubeapi import KubeApi
+from lab import renamed
+from worlds.base import LABELS, healthy
+from worlds.bundle import write
+from worlds.cluster import owner_of, running_status
+from worlds.world import Thing, World
+
+from efsdiag.changes import Trouble, Write, WriteFailed
+from efsdiag.cli import applying, awaiting, installing, job_ends, main, sources, uninstalling
+from efsdiag.semantics.binding import nearest_volumes
+from efsdiag.world import writer
+from efsdiag.world.helm import Helm
+
+GONE_FROM_CLUSTER = (
+    "csidrivers",
+    "daemonsets",
+    "deployments",
+    "replicasets",
+    "leases",
+    "storageclasses",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "csinodes",
+    "events",
+)
+GONE_FROM_ACCOUNT = ("efs/", "iam/get-role", "iam/list-attached", "iam/list-role", "iam/get-policy", "iam/get-role-")
+DRIVER = "aws-efs-csi-driver"
+SAFE = ("install", "--approve-risk", "safe")
+
+
+def bare(**shape: Any) -> World:
+    """Instances with Kubernetes on them, and nothing else: no driver, no claim, no file system, no role."""
+    world = healthy(**shape)
+    for resource in GONE_FROM_CLUSTER:
+        world.kube[resource] = []
+    for resource in ("serviceaccounts", "configmaps"):
+        kept = [t for t in world.all(resource) if t["metadata"]["name"] in ("default", "kube-root-ca.crt")]
+        world.kube[resource] = [t for t in kept if t["metadata"]["namespace"] != world.namespace]
+    world.kube["namespaces"] = [t for t in world.all("namespaces") if t["metadata"]["name"] != world.namespace]
+    world.logs, world.volumes = {}, {}
+    world.aws = {k: v for k, v in world.aws.items() if not k.startswith(GONE_FROM_ACCOUNT)}
+    world.aws["iam/list-instance-profiles"] = {"InstanceProfiles": []}
+    world.aws["ec2/describe-iam-instance-profile-associations"] = {"IamInstanceProfileAssociations": []}
+    world.aws["efs/describe-file-systems"] = {"FileSystems": []}
+    groups = world.aws["ec2/describe-security-groups"]
+    groups["SecurityGroups"] = [g for g in groups["SecurityGroups"] if g["GroupName"] != "efs"]
+    for instance in world.instances():
+        instance.pop("IamInstanceProfile", None)
+    return world
+
+
+@dataclass
+class InstallLab:
+    """One bare world."""
+
+    world: World
+    kube: KubeApi
+    aws: AwsWorld
+    folder: Path
+    printed: str = ""
+    releases: dict[str, Write] = field(default_factory=dict)
+    """The releases that helm knows."""
+    jobs: list[Thing] = field(default_factory=list)
+    """The Jobs that were run."""
+    stands_in: bool = True
+    """Whether helm is the stand-in."""
+    runs_jobs: bool = True
+    waited_s: float = 0.0
+    pause_s: float = 0.0
+    """So long each wait really takes, where something else works beside."""
+    number: int = 0
+    example: World = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.example = healthy(self.world.shape)
+
+    def run(self, *arguments: str) -> int:
+        """`efsdiag` in this process; what it prints is in `printed`. The risks on the command line are agreed to."""
+        consents.agree_on(arguments, self.journal)
+        more = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))]
+        out = io.StringIO()
+        # The cluster works whenever efsdiag waits, and time passes only then.
+        clock = SimpleNamespace(sleep=self._wait, monotonic=lambda: self.waited_s)
+        with (
+            patch.dict(os.environ, self.environment, clear=True),
+            patch.object(sources, "LIVE_WORKERS", 1),
+            patch.object(applying, "time", clock),
+            patch.object(awaiting, "time", clock),
+            patch.object(installing, "time", clock),
+            patch.object(uninstalling, "time", clock),
+            patch.object(job_ends, "time", clock),
+            helm_of(self) if self.stands_in else contextlib.nullcontext(),
+            contextlib.chdir(self.folder),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(out),
+        ):
+            code = main([*arguments, *more])
+        self.printed = out.getvalue()
+        return code
+
+    def _wait(self, time_s: float) -> None:
+        self.waited_s += time_s
+        time.sleep(self.pause_s)
+        Cluster(self).work()
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
+        return {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
+
+    def all(self, resource: str, namespace: str = "") -> list[Thing]:
+        return self.kube.objects(resource, namespace)
+
+    def account(self) -> dict[str, Any]:
+        """What the account has that an install could make or change."""
+        ec2, efs, iam = (self.aws.client(s) for s in ("ec2", "efs", "iam"))
+        systems = [s["FileSystemId"] for s in efs.describe_file_systems()["FileSystems"]]
+        roles = [r["RoleName"] for r in iam.list_roles()["Roles"]]
+        found = {
+            "groups": ec2.describe_security_groups()["SecurityGroups"],
+            "instances": [
+                (i["InstanceId"], i["MetadataOptions"])
+                for r in ec2.describe_instances()["Reservations"]
+                for i in r["Instances"]
+            ],
+            "associations": [
+                (a["InstanceId"], a["IamInstanceProfile"]["Arn"])
+                for a in ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+            ],
+            "systems": systems,
+            "targets": [
+                (t["SubnetId"], t["FileSystemId"])
+                for s in systems
+                for t in efs.describe_mount_targets(FileSystemId=s)["MountTargets"]
+            ],
+            "points": [p["AccessPointId"] for p in efs.describe_access_points()["AccessPoints"]],
+            "roles": [(r, iam.get_role(RoleName=r)["Role"]["AssumeRolePolicyDocument"]) for r in roles],
+            "attached": [(r, iam.list_attached_role_policies(RoleName=r)["AttachedPolicies"]) for r in roles],
+            "inline": [(r, iam.list_role_policies(RoleName=r)["PolicyNames"]) for r in roles],
+            "profiles": [
+                (p["InstanceProfileName"], [r["RoleName"] for r in p["Roles"]])
+                for p in iam.list_instance_profiles()["InstanceProfiles"]
+            ],
+        }
+        made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))
+        return made
+
+    def cluster(self) -> list[str]:
+        """What is in the cluster, by name."""
+        resources = ("namespaces", "persistentvolumes", "persistentvolumeclaims", "storageclasses.storage.k8s.io")
+        more = ("csidrivers.storage.k8s.io", "deployments.apps", "daemonsets.apps", "pods", "jobs.batch")
+        named = [
+            (r, t["metadata"].get("namespace", ""), t["metadata"]["name"])
+            for r in resources + more
+            for t in self.all(r)
+        ]
+        return sorted(f"{resource} {namespace}/{name}" for resource, namespace, name in named)
+
+    def writes(self) -> list[str]:
+        """What efsdiag wrote to both servers so far, rehearsals and the lock left out."""
+        kube = [
+            f"{r.verb} {r.resource} {r.name or r.body['metadata']['name']}"
+            for r in self.kube.mutations
+            if not r.dry_run and not r.resource.startswith("leases")
+        ]
+        return kube + [a.operation for a in self.aws.asked if a.mutates and "efsdiag/" in a.agent]
+
+
+class Cluster:
+    """What Kubernetes and the driver do with the objects as they are now."""
+
+    def __init__(self, lab: InstallLab) -> None:
+        self.lab = lab
+
+    def work(self) -> None:
+        self._driver()
+        self._claims()
+        self._jobs()
+        self._prometheus()
+
+    def _driver(self) -> None:
+        lab = self.lab
+        daemons = lab.kube.object("daemonsets.apps", "efs-csi-node", "kube-system")
+        controller = lab.kube.object("deployments.apps", "efs-csi-controller", "kube-system")
+        pods = lab.all("pods", "kube-system")
+        for pod in pods:
+            owner = pod["metadata"]["labels"].get("app")
+            if (owner, daemons) == ("efs-csi-node", None) or (owner, controller) == ("efs-csi-controller", None):
+                lab.kube.remove("pods", pod["metadata"]["name"], "kube-system")
+        nodes = [n["metadata"]["name"] for n in lab.all("nodes")]
+        if daemons is not None and not any(p["metadata"]["labels"].get("app") == "efs-csi-node" for p in pods):
+            for node in nodes:
+                self._pod(daemons, node)
+                self._add(lab.example.get("csinodes", node))
+            count = len(nodes)
+            daemons["status"] = {"desiredNumberScheduled": count, "numberReady": count}
+            lab.kube.add(daemons)
+        if controller is not None and not any(p["metadata"]["labels"].get("app") == "efs-csi-controller" for p in pods):
+            made = [self._pod(controller, node) for node in nodes[-controller["spec"]["replicas"] :]]
+            lease = copy.deepcopy(lab.example.get("leases", "efs-csi-aws-com", "kube-system"))
+            lease["spec"]["holderIdentity"] = made[0]["metadata"]["name"]
+            lab.kube.add(lease)
+
+    def _claims(self) -> None:
+        for claim in self.lab.all("persistentvolumeclaims"):
+            if claim.get("status", {}).get("phase") == "Bound":
+                continue
+            volumes = self.lab.all("persistentvolumes")
+            nearest = [c for c in nearest_volumes(claim, volumes) if not c.mismatches]
+            if nearest:
+                self._bind(claim, copy.deepcopy(dict(nearest[0].volume)))
+            elif claim["spec"].get("storageClassName"):
+                volume = self._provisioned(claim)
+                if volume:
+                    self._bind(claim, volume)
+        for volume in self.lab.all("persistentvolumes"):
+            if "status" not in volume:
+                self.lab.kube.add({**volume, "status": {"phase": "Available"}})
+
+    def _provisioned(self, claim: Thing) -> Thing | None:
+        """The volume that the driver makes, on an access point of its own, where it may ask AWS for one."""
+        name = claim["spec"]["storageClassName"]
+        found = self.lab.kube.object("storageclasses.storage.k8s.io", name)
+        if found is None or not self.lab.aws.client("iam").list_instance_profiles()["InstanceProfiles"]:
+            return None
+        given = found["parameters"]
+        volume = f"pvc-{claim['metadata']['uid']}"
+        uid, gid = int(given.get("uid", 50000)), int(given.get("gid", 50000))
+        owner = {"OwnerUid": uid, "OwnerGid": gid, "Permissions": given["directoryPerms"]}
+        point = self.lab.aws.client("efs").create_access_point(
+            ClientToken=volume,
+            FileSystemId=given["fileSystemId"],
+            PosixUser={"Uid": uid, "Gid": gid},
+            RootDirectory={"Path": f"/{volume}", "CreationInfo": owner},
+            Tags=[{"Key": "efs.csi.aws.com/cluster", "Value": "true"}],
+        )["AccessPointId"]
+        return {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": "efs.csi.aws.com"}},
+            "spec": {
+                "accessModes": claim["spec"]["accessModes"],
+                "capacity": claim["spec"]["resources"]["requests"],
+                "csi": {"driver": "efs.csi.aws.com", "volumeHandle": f"{given['fileSystemId']}::{point}"},
+                "persistentVolumeReclaimPolicy": found.get("reclaimPolicy", "Delete"),
+                "storageClassName": name,
+                "volumeMode": "Filesystem",
+            },
+        }
+
+    def _bind(self, claim: Thing, volume: Thing) -> None:
+        metadata = claim["metadata"]
+        reference = {"kind": "PersistentVolumeClaim", **{k: metadata[k] for k in ("namespace", "name", "uid")}}
+        volume["spec"]["claimRef"] = {**(volume["spec"].get("claimRef") or {}), **reference}
+        volume["status"] = {"phase": "Bound"}
+        claim["spec"]["volumeName"] = volume["metadata"]["name"]
+        claim["status"] = {"phase": "Bound", "accessModes": claim["spec"]["accessModes"]}
+        self.lab.kube.add(volume)
+        self.lab.kube.add(claim)
+
+    def _jobs(self) -> None:
+        """Jobs on a claim that is bound come to a good end; the pods of those that were deleted go."""
+        for job in self.lab.all("jobs.batch") if self.lab.runs_jobs else ():
+            claim = job["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
+            found = self.lab.kube.object("persistentvolumeclaims", claim, job["metadata"]["namespace"])
+            if found and found.get("status", {}).get("phase") == "Bound" and not job.get("status"):
+                self.lab.jobs.append(job)
+                self.lab.kube.add({**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
+
+    def _prometheus(self) -> None:
+        namespace = self.lab.world.namespace
+        workload = self.lab.kube.object("deployments.apps", "prometheus-server", namespace)
+        mine = [p for p in self.lab.all("pods", namespace) if "job-name" not in p["metadata"]["labels"]]
+        if workload is None:
+            for pod in mine:
+                self.lab.kube.remove("pods", pod["metadata"]["name"], namespace)
+        elif not mine:
+            self._pod(workload, self.lab.example.node["metadata"]["name"])
+            workload["status"] = {"replicas": 1, "readyReplicas": 1}
+            self.lab.kube.add(workload)
+
+    def _pod(self, workload: Thing, node: str) -> Thing:
+        lab, metadata = self.lab, workload["metadata"]
+        lab.number += 1
+        owner = owner_of(workload)
+        if workload["kind"] == "Deployment" and metadata["name"] == "prometheus-server":
+            owner = {**owner, "kind": "ReplicaSet", "name": f"{metadata['name']}-5d8f6c7b9"}
+        pod: Thing = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{owner['name']}-new{lab.number:02}",
+                "namespace": metadata["namespace"],
+                "labels": dict(workload["spec"]["template"]["metadata"]["labels"]),
+                "ownerReferences": [owner],
+            },
+            "spec": {**copy.deepcopy(workload["spec"]["template"]["spec"]), "nodeName": node},
+        }
+        pod["status"] = running_status(lab.example, pod, since=2)
+        lab.kube.add(pod)
+        for container in pod["spec"]["containers"]:
+            lab.kube.add_log(metadata["namespace"], pod["metadata"]["name"], container["name"], "started\n")
+        return pod
+
+    def _add(self, thing: Thing) -> None:
+        """Keeps an object of the healthy world, with the ids of this one."""
+        self.lab.kube.add(json.loads(self.lab.aws.rename(json.dumps(thing))))
+
+
+@contextmanager
+def helm_of(lab: InstallLab) -> Iterator[None]:
+    """While it lasts, the program helm is a stand-in, which makes and takes away what the two charts would."""
+
+    def wrote(helm: Helm, write: Write, given: Thing) -> Any:
+        return _helm(lab, write)
+
+    def held(helm: Helm, write: Write, given: Thing) -> bool:
+        return given["release"] in lab.releases
+
+    with (
+        patch.object(writer, "write_release", wrote),
+        patch.object(writer, "rehearse_release", lambda *_: None),
+        patch.object(writer, "release_holds", held),
+        patch.object(installing, "releases_of", lambda *_: []),
+    ):
+        yield
+
+
+def _helm(lab: InstallLab, what: Write) -> None:
+    given = what.parameters
+    name = given["release"]
+    if what.operation == "helm:uninstall":
+        if lab.releases.pop(name, None) is None:
+            raise WriteFailed(Trouble.GONE, f"release {name} is not there")
+        for thing in _chart(lab, name, {}):
+            metadata = thing["metadata"]
+            lab.kube.remove(_resource(thing), metadata["name"], metadata.get("namespace", ""))
+        return
+    lab.releases[name] = what
+    for thing in _chart(lab, name, given["values"]):
+        lab.kube.add(thing)
+
+
+def _resource(thing: Thing) -> str:
+    group = thing["apiVersion"].rpartition("/")[0]
+    return f"{thing['kind'].lower()}s{f'.{group}' if group else ''}"
+
+
+def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
+    """The objects of the chart, as the healthy world has them."""
+    example = lab.example
+    if release == DRIVER:
+        account = example.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")
+        node = example.get("serviceaccounts", "efs-csi-node-sa", "kube-system")
+        controller = copy.deepcopy(example.controller)
+        controller["spec"]["replicas"] = values.get("controller", {}).get("replicaCount", 2)
+        daemons = copy.deepcopy(example.daemonset)
+        daemons.pop("status", None)
+        return [example.all("csidrivers")[0], account, node, daemons, controller]
+    deployment = copy.deepcopy(example.deployment)
+    deployment.pop("status", None)
+    server = values.get("server", {})
+    spec = deployment["spec"]["template"]["spec"]
+    spec["securityContext"] = server.get("securityContext", {})
+    for volume in spec["volumes"]:
+        if "persistentVolumeClaim" in volume:
+            volume["persistentVolumeClaim"]["claimName"] = server.get("persistentVolume", {}).get("existingClaim")
+    config = example.get("configmaps", "prometheus-server", example.namespace)
+    account = example.get("serviceaccounts", "prometheus-server", example.namespace)
+    assert set(LABELS) <= set(deployment["metadata"]["labels"])
+    return [account, config, deployment]
+
+
+@contextmanager
+def install_lab(world: World, folder: Path) -> Iterator[InstallLab]:
+    """The lab of a world. Its files are in `folder`."""
+    write(world, folder / "bundle")
+    with AwsWorld(world.region) as aws:
+        build(aws, folder / "bundle")
+        served = renamed(folder / "bundle", aws, folder / "served")
+        with KubeApi.from_bundle(served, unread="empty") as kube:
+            yield InstallLab(world, kube, aws, folder)
