@@ -15,6 +15,7 @@ import consents
 import documents
 import kubeapi.record
 import pytest
+import sampling
 from hypothesis import settings
 
 from efsdiag.cli import main
@@ -38,6 +39,14 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--rewrite-golden", action="store_true", help="write tests/golden/ anew, to be read in review")
+    parser.addoption("--all", action="store_true", help="also run what is marked exhaustive: all of many alike")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--all"):
+        for item in items:
+            if item.get_closest_marker("exhaustive"):
+                item.add_marker(pytest.mark.skip(reason=sampling.REASON))
 
 
 @pytest.fixture

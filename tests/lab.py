@@ -31,16 +31,12 @@ class Lab:
     folder: Path
 
     def why(self, *more: str, live: bool = True, **environment: str) -> tuple[int, dict[str, Any]]:
-        """Exit code and report of `efsdiag why` on the lab's target."""
-        namespace, kind, name = self.expect["target"].split("/")
+        """Exit code and report of `efsdiag why` on the lab's target, in this process."""
         roads = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))] if live else []
-        target = [f"{kind}/{name}", "-n", namespace, "-o", "json"]
-        command = [sys.executable, "-m", "efsdiag", "why", *target, *roads, *more]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        env = {**clean, **self.aws.environment, **environment}
-        done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
+        with mock.patch.dict(os.environ, {**self.environment, **environment}, clear=True):
+            code, out, err = run_efsdiag(["why", *self.target, "-o", "json", *roads, *more])
+        assert out, err
+        return code, json.loads(out)
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """`efsdiag` with these arguments, on the lab's cluster and account, in this process."""

@@ -1,0 +1,19 @@
+"""Of many examples that are alike, those that every run takes; `--all` takes all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+REASON = "one of many alike: scripts/check --all runs it"
+"""What is printed for those that were left out."""
+
+
+def one_in(every: int, examples: Iterable[Any]) -> list[Any]:
+    """The examples, one value each, for `parametrize`; the first of every so many is taken in each run."""
+    return [
+        pytest.param(example, marks=() if i % every == 0 else pytest.mark.exhaustive)
+        for i, example in enumerate(examples)
+    ]
