@@ -223,11 +223,18 @@ def test_where_results_go_is_told_without_the_password_in_its_address(story: Lab
     assert "127.0.0.1:9" in text
 
 
+@pytest.mark.parametrize("words", [["install", "--plan"], ["install", "--dry-run"], ["uninstall"]], ids=" ".join)
+def test_an_install_has_no_secret(story: Lab, words: list[str]) -> None:
+    code, text = said(story, *words, "-v")
+    assert text, code
+
+
 def test_every_command_that_reads_a_cluster_is_among_these() -> None:
     """A new command has to be looked at here."""
     silent = {"explain", "graph", "probe-path", "diff"}
-    assert set(COMMANDS) - silent - LATER <= {"why", "check", "plan", "apply", "undo", "journal", "capture"}
+    looked_at = {"why", "check", "plan", "apply", "undo", "journal", "capture", "install", "uninstall"}
+    assert set(COMMANDS) - silent - LATER <= looked_at
 
 
-LATER = {"schema", "permissions", "completion", "man", "install", "render"}
+LATER = {"schema", "permissions", "completion", "man"}
 """Commands that print what efsdiag ships, and nothing of a cluster."""

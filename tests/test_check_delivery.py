@@ -124,7 +124,9 @@ def test_what_could_not_be_looked_at_is_not_resolved_and_not_new_once_it_is(tmp_
     for log in (mended / "cluster-resources" / "pods" / "logs").rglob("*.log"):
         log.unlink()
     code, report, _ = document("--state", state, bundle=mended)
-    [told] = report["changes"]["incomparable"]
+    # What nobody could look at inside the volume: the cause, and whether fsGroup is applied.
+    told, other = sorted(report["changes"]["incomparable"], key=lambda c: c["fingerprint"] != cause)
+    assert other["id"] == "permission.fsgroup-ineffective"
     assert (code, told["id"], told["fingerprint"]) == (3, MODE, cause)
     assert told["why"] == "parents-searchable could not be looked at: nobody has looked inside the volume"
     _, out, _ = check("--state", state, bundle=mended)
