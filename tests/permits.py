@@ -128,6 +128,12 @@ def rights_for(*remedies: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     return roles_of(grants.kubernetes, "efsdiag-test"), policy_of(grants.aws, "EfsdiagTest")
 
 
+def rights_of(command: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The roles and the policy that `efsdiag permissions --for` prints for the command."""
+    grants = grants_of(permitting.NEEDED[command][1](load_rulebook()))
+    return roles_of(grants.kubernetes, "efsdiag-test"), policy_of(grants.aws, "EfsdiagTest")
+
+
 class Served:
     """A world whose cluster is on HTTP and whose account is a bundle's, asked with the roles and the policy."""
 

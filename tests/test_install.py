@@ -17,6 +17,7 @@ from awsworld import EC2, Asked, Trouble
 from helmlab import packed, real_helm
 from installlab import DRIVER, SAFE, Cluster, InstallLab, bare, install_lab
 from kubelet import Kubelet
+from permits import rights_of
 from sampling import one_in
 
 from efsdiag.changes import Write
@@ -101,6 +102,12 @@ def consents_to_everything(lab: InstallLab) -> None:
     """The test agrees to whatever the journal holds, as its yes to the uninstall does."""
     for journal in journals(lab.journal):
         consents.agree(journal.plan)
+
+
+def test_an_install_needs_no_other_rights_than_those_that_are_printed_for_it(lab: InstallLab) -> None:
+    lab.rights = rights_of("install")
+    assert lab.run(*SAFE) == 0, lab.printed
+    assert lab.run(*SAFE) == 0, lab.printed
 
 
 class Killed(BaseException):

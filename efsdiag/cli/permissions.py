@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-FOR = ("why", "check", "plan", "apply", "capture", "probe", "uninstall")
+FOR = ("why", "check", "plan", "apply", "capture", "probe", "install", "uninstall")
 
 
 @click.command(

@@ -21,6 +21,7 @@ from efsdiag.rights.roles import Grants, grants_of
 from efsdiag.rights.spoken import operations_of
 from efsdiag.rules import Rulebook
 from efsdiag.subjects import choose
+from efsdiag.target import TARGET
 from efsdiag.treat import planning
 from efsdiag.world.live import LiveSource
 
@@ -81,6 +82,14 @@ def _apply(book: Rulebook) -> Needs:
     return _mended(book, _plan(book), list(load_remedies().values()))
 
 
+def _install(book: Rulebook) -> Needs:
+    """What makes the target's claims true; what helm asks for the objects of its charts is the charts' to say."""
+    known = load_remedies()
+    modes = {mode for check in TARGET for mode in book.checks[check].modes}
+    made = [remedy for remedy in known.values() if modes & set(remedy.mends)]
+    return _mended(book, _plan(book), [*made, *(known[name] for name in planning.TRIAL)])
+
+
 def _uninstall(book: Rulebook) -> Needs:
     found = _apply(book)
     found.ask(operations_of(deletions), needs.for_("deletes what is named, after a yes apart"))
@@ -111,7 +120,8 @@ NEEDED: dict[str, tuple[str, Callable[[Rulebook], Needs]]] = {
     "plan": ("What efsdiag plan reads", _plan),
     "capture": ("What efsdiag capture reads", _capture),
     "probe": ("What efsdiag why --probe reads and writes", _probe),
-    "apply": ("What efsdiag apply, undo, install and why --fix read and write", _apply),
+    "apply": ("What efsdiag apply, undo and why --fix read and write", _apply),
+    "install": ("What efsdiag install reads and writes, less what helm asks for its charts", _install),
     "uninstall": ("What efsdiag uninstall reads and writes", _uninstall),
     "read": ("What efsdiag may read", _read),
     "write": ("What the identity needs that writes for efsdiag", _write),
