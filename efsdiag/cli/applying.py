@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from efsdiag.report.layout import Line, line
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
 from efsdiag.report.text import safe
+from efsdiag.target import wrong_beside
 from efsdiag.treat.carry_out import Outcome, carry_out, rehearse
 from efsdiag.treat.journal import Journal, JournalError, Step, alone, begin, home, unfinished_for
 from efsdiag.treat.plan_file import PlanError, plan_as_json, read_plan
@@ -94,7 +96,7 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
     for _ in range(MOST_ROUNDS):
         with looking(request, given, choices) as (done, looks):
             output.write(render({**done.report, "changed": changed or bool(looks)}, look_of(request)))
-            plan = make_plan(done, choices, looks)
+            plan = make_plan(done, _with_wishes(choices, request, done), looks)
             if done.found.diagnosis.status is Status.HEALTHY or not plan.changes:
                 return EXIT_CODES[done.found.diagnosis.status]
         shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
@@ -115,6 +117,14 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
     raise Fault(
         "no-end", f"after {MOST_ROUNDS} plans there is still something to mend", "look with efsdiag why", FAILED
     )
+
+
+def _with_wishes(choices: Choices, request: Request, done: Looked) -> Choices:
+    """The choices; where settings wish for the target, also what of it is missing and in nobody's way yet."""
+    if request.wanted is None:
+        return choices
+    beside = wrong_beside(done.found.diagnosis)
+    return replace(choices, also=tuple(sorted({*choices.also, *beside})), install=request.wanted.name)
 
 
 def carry(

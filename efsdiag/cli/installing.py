@@ -21,6 +21,7 @@ from efsdiag.cli.run import Looked, Request, look_of, looked
 from efsdiag.cli.signals import undivided, unwound
 from efsdiag.cli.sources import LiveOptions
 from efsdiag.cli.undoing import take_back
+from efsdiag.cli.wishes import settings_of
 from efsdiag.model import State, Status, Verdict
 from efsdiag.remedy_rules import load_remedies
 from efsdiag.report.data import EXIT_CODES
@@ -30,12 +31,11 @@ from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
 from efsdiag.report.text import safe
 from efsdiag.settings import Settings
-from efsdiag.settings_file import FILE, commented_default, load_settings
+from efsdiag.settings_file import FILE, commented_default
 from efsdiag.target import TARGET, comes_by_itself, standing, subject_of, wrong_beside
 from efsdiag.treat.journal import Step, begin
 from efsdiag.treat.plan_file import plan_as_json
 from efsdiag.treat.planning import TRIAL
-from efsdiag.yaml_files import RuleError
 
 GOES_ON = "efsdiag install goes on from here, efsdiag uninstall takes back what was made"
 MOST_PLANS = 30
@@ -78,17 +78,6 @@ def run_install(given: Mapping[str, Any]) -> int:
             return code
     says = f"after {MOST_PLANS} plans the target is not reached"
     raise Fault("no-end", says, "look with efsdiag install --dry-run", FAILED)
-
-
-def settings_of(file: str | None, flags: tuple[str, ...]) -> Settings:
-    """The settings of the file, or of efsdiag.yaml where there is one, with the flags over them. Errors: Fault."""
-    path = Path(file) if file else Path(FILE)
-    if file and not path.is_file():
-        raise Fault("settings-not-found", f"there is no file {file}", "efsdiag install --init writes one", USAGE)
-    try:
-        return load_settings(path if path.is_file() else None, flags)
-    except RuleError as error:
-        raise Fault(error.reference, f"{error.where} {error.message}", error.hint, USAGE) from error
 
 
 def request_of(settings: Settings, given: Mapping[str, Any]) -> Request:

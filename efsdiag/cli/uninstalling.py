@@ -15,12 +15,13 @@ from efsdiag.cli import output
 from efsdiag.cli.applying import asked_consent, carry, no_other_fix
 from efsdiag.cli.awaiting import LOOK_AGAIN_S
 from efsdiag.cli.faults import FAILED, Fault
-from efsdiag.cli.installing import request_of, settings_of
+from efsdiag.cli.installing import request_of
 from efsdiag.cli.journals import in_journals, now
 from efsdiag.cli.planning import place_at, say, verify_place
 from efsdiag.cli.run import Looked, Request, looked
 from efsdiag.cli.sources import open_live
 from efsdiag.cli.undoing import show_undo, take_back
+from efsdiag.cli.wishes import settings_of
 from efsdiag.deletions import NAMESPACED, file_system_deletion, namespace_deletion
 from efsdiag.model import Evidence
 from efsdiag.operations import read_of

@@ -48,6 +48,12 @@ WRITING = ("probe_image", "probe_timeout", "approve", *WRITE_OPTIONS)
 @click.option(
     "--rules", metavar="DIR", shell_complete=files, help="Your own rules and functions beside those of efsdiag."
 )
+@click.option(
+    "--settings",
+    metavar="FILE",
+    shell_complete=files,
+    help="Look at TARGET as these settings of an install wish for it.",
+)
 @click.option("--fix", is_flag=True, help="Propose what mends it, and carry it out after a typed yes.")
 @click.option("--settle", callback=seconds, metavar="TIME", help="With --fix, wait at most so long for a check.")
 @plan_options
@@ -65,7 +71,12 @@ def why(target: tuple[str, ...], **given: Any) -> int:
     from efsdiag.cli.run import Request, run
 
     own = {name: given.pop(name) for name in {*FIX_OPTIONS, *PROBE_OPTIONS, *WRITING}}
+    settings = given.pop("settings")
     request: Request = Request.of(target, given)
+    if settings:
+        from efsdiag.cli.wishes import wishing
+
+        request = wishing(request, settings)
     for names, able in ((FIX_OPTIONS[1:], own["fix"]), (WRITING, own["fix"] or own["probe"])):
         named = [name for name in names if own[name]]
         if named and not able:
