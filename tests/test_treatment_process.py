@@ -15,6 +15,7 @@ import consents
 import pytest
 from awsworld import Asked, Trouble
 from lab import Lab, lab_of
+from sampling import one_in
 from terminal import WAIT_S, Terminal
 from test_treatment import begun, mutating, planned, world_of
 
@@ -55,7 +56,7 @@ POINTS = {
 
 
 @pytest.mark.parametrize("then", ["apply", "undo"])
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", one_in(2, POINTS))
 def test_a_process_that_is_killed_leaves_what_the_next_one_goes_on_with(lab: Lab, point: str, then: str) -> None:
     before = world_of(lab)
     stops, answer = POINTS[point]
