@@ -24,6 +24,7 @@ import consents
 from awsworld import AwsWorld, build
 from kubeapi import KubeApi
 from lab import renamed
+from permits import guard
 from worlds.base import LABELS, healthy
 from worlds.bundle import write
 from worlds.cluster import owner_of, running_status
@@ -91,6 +92,8 @@ class InstallLab:
     """Whether helm is the stand-in."""
     runs_jobs: bool = True
     waited_s: float = 0.0
+    rights: tuple[list[Thing], Thing] | None = None
+    """The roles and the policy that whoever runs efsdiag has; None for all rights."""
     pause_s: float = 0.0
     """So long each wait really takes, where something else works beside."""
     number: int = 0
@@ -106,7 +109,10 @@ class InstallLab:
         out = io.StringIO()
         # The cluster works whenever efsdiag waits, and time passes only then.
         clock = SimpleNamespace(sleep=self._wait, monotonic=lambda: self.waited_s)
+        if self.rights:
+            self.kube.grant_only(*self.rights[0])
         with (
+            patch.object(self.aws, "meddle", guard(self.rights[1]) if self.rights else self.aws.meddle),
             patch.dict(os.environ, self.environment, clear=True),
             patch.object(sources, "LIVE_WORKERS", 1),
             patch.object(applying, "time", clock),
@@ -126,7 +132,9 @@ class InstallLab:
     def _wait(self, time_s: float) -> None:
         self.waited_s += time_s
         time.sleep(self.pause_s)
-        Cluster(self).work()
+        # What the cluster asks AWS for is not asked with the rights of who runs efsdiag.
+        with patch.object(self.aws, "meddle", lambda _: None):
+            Cluster(self).work()
 
     @property
     def journal(self) -> Path:

@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +19,7 @@ from awsworld import EC2, Asked, Trouble
 from helmlab import packed, real_helm
 from installlab import DRIVER, SAFE, Cluster, InstallLab, bare, install_lab
 from kubelet import Kubelet
-from permits import rights_of
+from permits import rights_of, without
 from sampling import one_in
 
 from efsdiag.changes import Write
@@ -110,6 +111,31 @@ def test_an_install_needs_no_other_rights_than_those_that_are_printed_for_it(lab
     lab.rights = rights_of("install")
     assert lab.run(*SAFE) == 0, lab.printed
     assert lab.run(*SAFE) == 0, lab.printed
+
+
+TO_MAKE = (
+    ("coordination.k8s.io", "leases", "create"),
+    ("", "namespaces", "create"),
+    ("", "persistentvolumes", "create"),
+    ("", "persistentvolumeclaims", "create"),
+    ("batch", "jobs", "create"),
+)
+"""The rights to make what an install makes in the cluster without helm."""
+
+
+def test_each_right_in_the_cluster_that_is_missing_stops_the_install_and_is_named(lab: InstallLab) -> None:
+    roles, policy = rights_of("install")
+    missing = list(TO_MAKE)
+    while missing:
+        lab.rights = ([reduce(without, missing, roles[0]), *roles[1:]], policy)
+        assert lab.run(*SAFE) not in (0, 1), (missing, lab.printed)
+        named = [m for m in missing if re.search(rf"allow [\w, ]*\bcreate\b[\w, ]* {m[1]}\b", lab.printed)]
+        assert len(named) == 1, (missing, lab.printed)
+        missing.remove(named[0])
+    lab.rights = (roles, policy)
+    assert lab.run(*SAFE) == 0, lab.printed
+    made = [w for w in lab.writes() if w.startswith("create ") and "jobs" not in w]
+    assert all(made.count(w) <= 2 for w in made), "once refused, once made"
 
 
 class Killed(BaseException):
