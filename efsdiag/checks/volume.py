@@ -191,8 +191,8 @@ def default_class_exists(
     return failed("storageclass.no-default", says, ref_of_claim(lacking[0]))
 
 
-def one_default_class(default_classes: list[dict[str, Any]]) -> Verdict:
-    names = [c["metadata"]["name"] for c in default_classes]
+def one_default_class(defaults_of_cluster: list[dict[str, Any]]) -> Verdict:
+    names = [c["metadata"]["name"] for c in defaults_of_cluster]
     if len(names) < 2:
         return passed("at most one class is the default")
     says = f"{' and '.join(names)} are all default classes; {names[0]}, the newest, wins"

@@ -119,6 +119,14 @@ def storage_classes(read: Any, unbound_claims: tuple[Claim, ...]) -> list[dict[s
     return found or []
 
 
+def defaults_of_cluster(read: Any, claims: tuple[Claim, ...]) -> list[dict[str, Any]] | None:
+    """The classes marked as default, as `default_classes`, also where every claim is bound; absent without claims.
+
+    Source:  kube:list storageclasses
+    """
+    return default_classes(read("kube:list storageclasses") or []) if claims else None
+
+
 def default_classes(storage_classes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The classes marked as default, also with the annotation of old, newest first: the newest one wins.
 

@@ -70,13 +70,13 @@ def mark_default_class(cause: Finding, storage_classes: list[Object], unbound_cl
     return change if isinstance(change, Declined) else (change,)
 
 
-def unmark_default_classes(cause: Finding, default_classes: list[Object]) -> Proposal:
-    kept = [c for c in default_classes if c.get("provisioner") == EFS_DRIVER]
+def unmark_default_classes(cause: Finding, defaults_of_cluster: list[Object]) -> Proposal:
+    kept = [c for c in defaults_of_cluster if c.get("provisioner") == EFS_DRIVER]
     if len(kept) != 1:
-        names = ", ".join(c["metadata"]["name"] for c in default_classes)
+        names = ", ".join(c["metadata"]["name"] for c in defaults_of_cluster)
         return Declined(f"which of {names} is to stay the default is for you to say")
     found = []
-    for class_ in default_classes:
+    for class_ in defaults_of_cluster:
         if class_ is kept[0]:
             continue
         annotations = class_["metadata"].get("annotations") or {}

@@ -6,13 +6,22 @@ import copy
 
 from worlds.fault import beside
 from worlds.ids import ago
-from worlds.world import World
+from worlds.world import World, metadata
 
 
 @beside("pv.reclaim-delete", storage="dynamic")
 def volume_goes_with_its_claim(world: World) -> None:
     world.volume["metadata"]["annotations"] = {"pv.kubernetes.io/provisioned-by": "efs.csi.aws.com"}
     world.volume["spec"]["persistentVolumeReclaimPolicy"] = "Delete"
+
+
+@beside("storageclass.multiple-default", storage="dynamic")
+def two_classes_are_the_default_beside_a_bound_claim(world: World) -> None:
+    old = world.get("storageclasses", "efs-sc")
+    new = {**old, "metadata": metadata(world, "gp2", age=60), "provisioner": "ebs.csi.aws.com", "parameters": {}}
+    for class_ in (old, new):
+        class_["metadata"]["annotations"] = {"storageclass.kubernetes.io/is-default-class": "true"}
+    world.all("storageclasses").append(new)
 
 
 @beside("pv.rwo-not-enforced")
