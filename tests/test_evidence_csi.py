@@ -9,7 +9,7 @@ from values import NODE, Object, World, claim, efs_volume, node, pod, provisioni
 
 from efsdiag.evidence import csi as evidence
 from efsdiag.gather import Reader
-from efsdiag.model import Unreadable
+from efsdiag.model import UNREAD, Unread, Unreadable
 from efsdiag.semantics.driver import FARGATE_DRIVER, DriverVersion
 from efsdiag.semantics.scheduling import first_excluding_filter
 
@@ -107,6 +107,26 @@ def test_the_leader_is_the_holder_of_the_lease_else_the_first_that_is_ready_else
     assert evidence.controller_leader([down, A], None) == A
     assert evidence.controller_leader([down], None) == down
     assert evidence.controller_leader([], None) is None
+
+
+def signed(host: str, minute: int) -> Object:
+    component = f"efs.csi.aws.com_{host}_0b1c"
+    return {"source": {"component": component}, "lastTimestamp": f"2026-07-04T10:{minute:02}:00Z"}
+
+
+def test_where_no_lease_may_be_read_the_newest_signed_event_tells_who_leads_and_several_are_not_chosen_from() -> None:
+    refused = Unread("leases may not be read", "allow get leases")
+    by_others = {"component": "persistentvolume-controller"}
+    events = {"data": [signed("efs-csi-controller-a", 1), signed("efs-csi-controller-b", 2), {"source": by_others}]}
+    assert evidence.controller_leader([A, B], refused, events) == B
+    assert evidence.controller_leader([A], refused, {}) == A
+    hosted = {**B, "spec": {"nodeName": "worker2", "hostNetwork": True}}
+    assert evidence.controller_leader([A, hosted], refused, {"data": [signed("worker2", 1)]}) == hosted
+    gone = {"data": [signed("efs-csi-controller-b-0", 3)]}
+    for said in ({}, gone, UNREAD):
+        missing = evidence.controller_leader([A, B], refused, said)
+        assert not missing.absent
+        assert (missing.grant, "which of 2 controller pods leads" in missing.why) == ("allow get leases", True)
 
 
 def test_versions_are_those_of_the_images() -> None:

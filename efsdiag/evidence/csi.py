@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from efsdiag.model import UNREAD
+from efsdiag.model import UNREAD, Missing, Unread
 from efsdiag.reading import events_about, find_driver, plugin_log, pods_of
 from efsdiag.semantics.binding import EFS_DRIVER
 from efsdiag.semantics.claims import EfsVolume, Provisioning
@@ -92,13 +92,35 @@ def controller_lease(read: Any, controller_deployment: dict[str, Any]) -> dict[s
 
 
 def controller_leader(
-    controller_pods: list[dict[str, Any]], controller_lease: dict[str, Any] | None = None
-) -> dict[str, Any] | None:
-    """The controller pod that does the provisioning: the Lease's holder, else the only or the first ready one."""
+    controller_pods: list[dict[str, Any]], controller_lease: Any = UNREAD, claim_events: Any = UNREAD
+) -> Any:
+    """The controller pod that does the provisioning: the Lease's holder, else the only one, or the first ready one.
+
+    Who may read the cluster may often read no Lease (the role view of Kubernetes has none). The provisioner signs its
+    events about claims, so the newest of those tells as well; where nothing does, one of several is not chosen.
+
+    Source:  https://github.com/kubernetes-csi/external-provisioner/blob/master/cmd/csi-provisioner/csi-provisioner.go
+             (identity: driver_hostname_uid)
+    """
     holder = str((controller_lease or {}).get("spec", {}).get("holderIdentity") or "")
-    named = next((p for p in controller_pods if holder.startswith(p["metadata"]["name"])), None) if holder else None
+    signed = [(time_of(e), _signer(e)) for of_claim in (claim_events or {}).values() for e in of_claim if _signer(e)]
+    said = [holder, *(name for _, name in sorted(signed, reverse=True)[:1])]
+    named = next((p for name in said for p in controller_pods if name.partition("_")[0] == _hostname(p)), None)
+    if named is None and isinstance(controller_lease, Unread) and len(controller_pods) > 1:
+        why = f"which of {len(controller_pods)} controller pods leads is not known: {controller_lease.why}"
+        return Missing("controller_leader", why, False, controller_lease.grant)
     ready = [p for p in controller_pods if is_ready(p)]
     return named or next(iter(ready or controller_pods), None)
+
+
+def _signer(event: dict[str, Any]) -> str:
+    """The host of the provisioner that wrote the event; "" where something else did."""
+    by = str(event.get("reportingComponent") or (event.get("source") or {}).get("component") or "")
+    return by.removeprefix(f"{EFS_DRIVER}_") if by.startswith(f"{EFS_DRIVER}_") else ""
+
+
+def _hostname(pod: dict[str, Any]) -> str:
+    return str(pod["spec"].get("nodeName") if pod["spec"].get("hostNetwork") else pod["metadata"]["name"])
 
 
 def node_driver_version(
