@@ -7,6 +7,7 @@ Source: https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/helm-chart-aw
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from efsdiag.releases import Chart, Release
@@ -14,6 +15,9 @@ from efsdiag.settings import ACCESS_POINT_DYNAMIC, Driver, Prometheus, Settings
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
+AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}
+"""The driver's own start-up taint. The chart lets its controller tolerate CriticalAddonsOnly as well, which keeps the
+workload off servers of k3s and RKE2: those get no role."""
 
 
 def driver_release(settings: Settings, role_arn: str = "") -> Release:
@@ -31,6 +35,11 @@ def prometheus_release(settings: Settings) -> Release:
     return Release(given.release, settings.namespace, chart_of(given), values, True, given.timeout)
 
 
+def with_room(settings: Settings, nodes: int) -> Settings:
+    """The settings with no more pods of the controller than there are nodes: two on one node help nobody."""
+    return replace(settings, driver=replace(settings.driver, replicas=max(1, min(settings.driver.replicas, nodes))))
+
+
 def chart_of(given: Driver | Prometheus) -> Chart:
     """Which chart the settings name: an archive before the repository."""
     if given.archive:
@@ -43,7 +52,12 @@ def driver_values(settings: Settings, role_arn: str = "") -> dict[str, Any]:
     driver = settings.driver
     account = {"serviceAccount": {"annotations": {ROLE_ANNOTATION: role_arn}}} if role_arn else {}
     spread = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "ScheduleAnyway"}
-    controller: dict[str, Any] = {"replicaCount": driver.replicas, "topologySpreadConstraints": [spread], **account}
+    controller: dict[str, Any] = {
+        "replicaCount": driver.replicas,
+        "topologySpreadConstraints": [spread],
+        "tolerations": [dict(AGENT_NOT_READY)],
+        **account,
+    }
     if driver.tags:
         controller["tags"] = dict(driver.tags)
     node: dict[str, Any] = dict(account)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from efsdiag.charts import driver_release, driver_values, merged, prometheus_release, prometheus_values
+from efsdiag.charts import driver_release, driver_values, merged, prometheus_release, prometheus_values, with_room
 from efsdiag.model import Ref
 from efsdiag.releases import release_change
 from efsdiag.settings import Settings
@@ -74,6 +74,17 @@ def test_the_controller_is_spread_over_nodes_and_has_the_role_of_irsa_where_ther
     assert values["controller"]["serviceAccount"] == values["node"]["serviceAccount"] == {"annotations": annotations}
     assert values["controller"]["tags"] == {"team": "a"}
     assert values["node"]["env"] == [{"name": "AWS_DEFAULT_REGION", "value": "eu-west-1"}]
+
+
+@pytest.mark.parametrize(("nodes", "pods"), [(1, 1), (2, 2), (5, 3), (0, 1)])
+def test_there_are_no_more_controllers_than_nodes(nodes: int, pods: int) -> None:
+    values = driver_values(with_room(settings_with("driver.replicas=3"), nodes))
+    assert values["controller"]["replicaCount"] == pods
+
+
+def test_the_controller_stays_off_nodes_that_take_no_pods() -> None:
+    tolerated = [{"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}]
+    assert driver_values(settings_with())["controller"]["tolerations"] == tolerated
 
 
 def test_a_driver_of_defaults_sets_nothing_for_its_node_plugin() -> None:
