@@ -20,6 +20,11 @@ AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists
 workload off servers of k3s and RKE2: those get no role."""
 
 
+UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+"""What the Pod Security level restricted asks of a container, which RKE2 with a CIS profile asks of every namespace.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+
+
 def driver_release(settings: Settings, role_arn: str = "") -> Release:
     """The EFS CSI driver's release. `role_arn` is that of IRSA; "" where the driver gets its role another way."""
     driver = settings.driver
@@ -84,12 +89,19 @@ def prometheus_values(settings: Settings) -> dict[str, Any]:
             "runAsGroup": settings.gid,
             "fsGroup": settings.gid,
             "runAsNonRoot": settings.uid != 0,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
         "retention": given.retention,
         "retentionSize": given.retention_size,
         "service": service,
     }
+    reload: dict[str, Any] = {}
+    if settings.uid != 0:
+        # Root without capabilities could not write where another user owns the directory.
+        server["containerSecurityContext"] = dict(UNPRIVILEGED)
+        reload = {"configmapReload": {"prometheus": {"containerSecurityContext": dict(UNPRIVILEGED)}}}
     values = {
+        **reload,
         "server": server,
         "alertmanager": _alertmanager(settings),
         "prometheus-pushgateway": {"enabled": given.pushgateway},

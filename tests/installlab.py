@@ -12,7 +12,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +107,8 @@ class InstallLab:
     """So long each wait really takes, where something else works beside."""
     without: tuple[str, ...] = ()
     """Variables that the environment of a run has not."""
+    refuses: Callable[[Thing, Thing], list[str]] = lambda namespace, pod: []
+    """Why the cluster takes no pod of that template in that namespace; nothing where it does."""
     number: int = 0
     whole: World | None = None
     """The world when all is installed, from which come the objects that the charts make; by its shape, where None."""
@@ -321,7 +323,8 @@ class Cluster:
         for job in self.lab.all("jobs.batch") if self.lab.runs_jobs else ():
             claim = job["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
             found = self.lab.kube.object("persistentvolumeclaims", claim, job["metadata"]["namespace"])
-            if found and found.get("status", {}).get("phase") == "Bound" and not job.get("status"):
+            bound = found and found.get("status", {}).get("phase") == "Bound"
+            if bound and not job.get("status") and not self._refused(job):
                 self.lab.jobs.append(job)
                 self.lab.kube.add({**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
 
@@ -332,10 +335,14 @@ class Cluster:
         if workload is None:
             for pod in mine:
                 self.lab.kube.remove("pods", pod["metadata"]["name"], namespace)
-        elif not mine:
+        elif not mine and not self._refused(workload):
             self._pod(workload, self.lab.aws.rename(self.lab.example.node["metadata"]["name"]))
             workload["status"] = {"replicas": 1, "readyReplicas": 1}
             self.lab.kube.add(workload)
+
+    def _refused(self, workload: Thing) -> list[str]:
+        space = self.lab.kube.object("namespaces", workload["metadata"]["namespace"])
+        return self.lab.refuses(space or {}, template(workload))
 
     def _pod(self, workload: Thing, node: str) -> Thing:
         lab, metadata = self.lab, workload["metadata"]
@@ -430,6 +437,7 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
     server = values.get("server", {})
     spec = deployment["spec"]["template"]["spec"]
     spec["securityContext"] = server.get("securityContext", {})
+    spec["containers"][0]["securityContext"] = server.get("containerSecurityContext", {})
     for volume in spec["volumes"]:
         if "persistentVolumeClaim" in volume:
             volume["persistentVolumeClaim"]["claimName"] = server.get("persistentVolume", {}).get("existingClaim")

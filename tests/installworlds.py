@@ -212,3 +212,35 @@ def _kops_account(world: World, parts: tuple[Part, ...]) -> None:
                 }
             )
     world.aws["ec2/describe-iam-instance-profile-associations"] = {"IamInstanceProfileAssociations": associations}
+
+
+LEVEL = "pod-security.kubernetes.io/enforce"
+
+
+def as_restricted(namespace: Thing, template: Thing) -> list[str]:
+    """What Pod Security Admission says where every namespace without a label is restricted, as RKE2 with a CIS profile
+    has it.
+
+    Source:  https://docs.rke2.io/security/pod_security_standards
+             https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
+    """
+    if namespace["metadata"].get("labels", {}).get(LEVEL, "restricted") != "restricted":
+        return []
+    spec = template["spec"]
+    pod = spec.get("securityContext") or {}
+    found = [f"host namespaces ({key}=true)" for key in ("hostNetwork", "hostPID", "hostIPC") if spec.get(key)]
+    found += ["restricted volume types (hostPath)" for volume in spec.get("volumes") or [] if "hostPath" in volume]
+    for container in spec["containers"]:
+        own = container.get("securityContext") or {}
+        if own.get("privileged") or own.get("allowPrivilegeEscalation") is not False:
+            found.append("allowPrivilegeEscalation != false")
+        if "ALL" not in (own.get("capabilities") or {}).get("drop", []):
+            found.append("unrestricted capabilities")
+        if not own.get("runAsNonRoot", pod.get("runAsNonRoot")):
+            found.append("runAsNonRoot != true")
+        if (own.get("seccompProfile") or pod.get("seccompProfile") or {}).get("type") not in (
+            "RuntimeDefault",
+            "Localhost",
+        ):
+            found.append("seccompProfile")
+    return found

@@ -21,7 +21,7 @@ def settings_with(*flags: str) -> Settings:
 def test_prometheus_runs_as_the_owner_of_its_data_and_is_its_only_writer() -> None:
     server = prometheus_values(settings_with("uid=1000", "gid=2000", "claim=data"))["server"]
     context = {"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 2000, "runAsNonRoot": True}
-    assert server["securityContext"] == context
+    assert server["securityContext"] == {**context, "seccompProfile": {"type": "RuntimeDefault"}}
     assert server["persistentVolume"] == {"enabled": True, "existingClaim": "data"}
     assert (server["replicaCount"], server["strategy"]) == (1, {"type": "Recreate"})
 
@@ -32,8 +32,18 @@ def test_a_stateful_set_has_no_strategy_of_a_deployment() -> None:
     assert "strategy" not in server
 
 
-def test_root_may_be_asked_for() -> None:
-    assert prometheus_values(settings_with("uid=0"))["server"]["securityContext"]["runAsNonRoot"] is False
+def test_root_may_be_asked_for_and_keeps_its_capabilities() -> None:
+    values = prometheus_values(settings_with("uid=0"))
+    assert values["server"]["securityContext"]["runAsNonRoot"] is False
+    assert "containerSecurityContext" not in values["server"]
+    assert "configmapReload" not in values
+
+
+def test_any_other_user_has_no_privileges() -> None:
+    values = prometheus_values(settings_with())
+    unprivileged = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert values["server"]["containerSecurityContext"] == unprivileged
+    assert values["configmapReload"]["prometheus"]["containerSecurityContext"] == unprivileged
 
 
 @pytest.mark.parametrize(

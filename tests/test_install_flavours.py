@@ -18,6 +18,7 @@ from installworlds import (
     TAINTED,
     Bare,
     Part,
+    as_restricted,
     k3s,
     kops,
     kubeadm,
@@ -28,8 +29,12 @@ from sampling import one_in
 from values_aws import judged
 from worlds.world import Thing
 
-from efsdiag.model import State
+from efsdiag.changes import Declined
+from efsdiag.model import Finding, State
+from efsdiag.remedies.bootstrap import create_storage_for_claim
+from efsdiag.semantics.claims import Claim
 from efsdiag.settings import default_settings
+from efsdiag.settings_file import load_settings
 
 FLAVOURS: dict[str, Callable[[], Bare]] = {
     "kubeadm, one node": lambda: kubeadm(SERVER),
@@ -180,3 +185,26 @@ def test_a_node_counts_whose_taints_go_by_themselves(taint: str, counts: bool) -
     world = values_aws.World({"kube:list nodes": [a_node("tainted", taint), a_node("worker")]})
     found = values_aws.value(values_aws.made("wanted_nodes", world, wanted=default_settings()))
     assert [n["metadata"]["name"] for n in found] == (["tainted", "worker"] if counts else ["worker"])
+
+
+# --- Pod Security ---------------------------------------------------------------------------------------------------
+
+
+def test_prometheus_and_the_trial_run_where_every_namespace_is_restricted(tmp_path: Path) -> None:
+    assert as_restricted({"metadata": {}}, {"spec": {"containers": [{}]}}), "what says nothing of itself is refused"
+    with lab_of(rke2(SERVER), tmp_path) as lab:
+        lab.refuses = as_restricted
+        assert lab.run(*SAFE) == 0, lab.printed
+        assert len(lab.jobs) == 1
+
+
+def test_the_level_of_a_namespace_that_is_made_is_that_of_the_settings() -> None:
+    settings = load_settings(None, ["podSecurity=privileged"])
+    claims = (Claim("prometheus-efs", "monitoring", "data", None),)
+    found = create_storage_for_claim(
+        Finding("pod.pvc-not-found", "", None), settings, claims, [], {"FileSystemId": "fs-1"}
+    )
+    assert not isinstance(found, Declined)
+    (space,) = [c for c in found if c.write.operation == "kube:create namespaces"]
+    assert space.write.parameters["object"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
+    assert space.words == "create the namespace monitoring, with Pod Security level privileged"
