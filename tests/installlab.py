@@ -109,6 +109,8 @@ class InstallLab:
     """Variables that the environment of a run has not."""
     refuses: Callable[[Thing, Thing], list[str]] = lambda namespace, pod: []
     """Why the cluster takes no pod of that template in that namespace; nothing where it does."""
+    afterwards: Callable[[InstallLab], None] = lambda lab: None
+    """What more the cluster does whenever it works."""
     number: int = 0
     whole: World | None = None
     """The world when all is installed, from which come the objects that the charts make; by its shape, where None."""
@@ -230,6 +232,7 @@ class Cluster:
         self._claims()
         self._jobs()
         self._prometheus()
+        self.lab.afterwards(self.lab)
 
     def _driver(self) -> None:
         lab = self.lab

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from installlab import bare, stripped
+from installlab import InstallLab, bare, stripped
 from worlds.account import add_role, trust_of
 from worlds.base import EC2, healthy
+from worlds.cluster import running_status
+from worlds.faults_driver import stop
 from worlds.world import Thing, World, metadata
 
 CONTROL_PLANE = {"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}
@@ -244,3 +246,31 @@ def as_restricted(namespace: Thing, template: Thing) -> list[str]:
         ):
             found.append("seccompProfile")
     return found
+
+
+NO_INSTANCE = "could not get metadata: did not find aws instance ID in node providerID string"
+
+
+def controller_wants_metadata(lab: InstallLab) -> None:
+    """The driver's controller ends where it neither reaches the metadata service nor finds its instance at its node.
+
+    Source:  https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/v3.4.1/pkg/cloud/metadata.go and k8s_metadata.go
+    """
+    nodes = {n["metadata"]["name"]: n for n in lab.all("nodes")}
+    reservations = lab.aws.client("ec2").describe_instances()["Reservations"]
+    instances = {i["PrivateIpAddress"]: i for r in reservations for i in r["Instances"]}
+    for pod in lab.all("pods", "kube-system"):
+        if pod["metadata"]["labels"].get("app") != "efs-csi-controller":
+            continue
+        node = nodes[pod["spec"]["nodeName"]]
+        options = instances.get(node["status"]["addresses"][0]["address"], {}).get("MetadataOptions")
+        near = options is None or (options["HttpTokens"] == "required" and options["HttpPutResponseHopLimit"] < 2)
+        lost = near and "/i-" not in node["spec"].get("providerID", "")
+        pod["status"] = running_status(lab.example, pod, since=2)
+        said = "started\n"
+        if lost:
+            stop(pod, "efs-plugin")
+            said = f"F1121 08:58:00.000000       1 driver.go:70] {NO_INSTANCE}\n"
+        lab.kube.add(pod)
+        lab.kube.add_log("kube-system", pod["metadata"]["name"], "efs-plugin", said)
+        lab.kube.add_log("kube-system", pod["metadata"]["name"], "efs-plugin", said, previous=True)

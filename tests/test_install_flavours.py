@@ -12,6 +12,7 @@ from awsworld import IMAGE
 from installlab import SAFE, Cluster, InstallLab, install_lab
 from installworlds import (
     AGENT,
+    CLUSTER,
     DEDICATED,
     ETCD,
     SERVER,
@@ -19,6 +20,7 @@ from installworlds import (
     Bare,
     Part,
     as_restricted,
+    controller_wants_metadata,
     k3s,
     kops,
     kubeadm,
@@ -58,6 +60,7 @@ MOST_APART = ("kops", "RKE2, a dedicated server", "k3s, one server")
 @contextmanager
 def lab_of(made: Bare, folder: Path) -> Iterator[InstallLab]:
     with install_lab(made.world, folder, made.whole) as lab:
+        lab.afterwards = controller_wants_metadata
         yield lab
 
 
@@ -87,6 +90,27 @@ def test_an_install_reaches_its_target_and_changes_nothing_the_second_time(flavo
         assert len(account["targets"]) == len(open_to), "each node is in a zone of its own"
         if not flavour.startswith("kops"):
             assert len(account["associations"]) == len(open_to)
+
+
+def test_an_install_on_kops_gives_the_rights_to_the_role_that_its_nodes_have(tmp_path: Path) -> None:
+    with lab_of(kops(TAINTED, AGENT), tmp_path) as lab:
+        before = lab.account()
+        assert lab.run(*SAFE) == 0, lab.printed
+        after = lab.account()
+        assert [after[k] for k in ("roles", "profiles", "associations")] == [
+            before[k] for k in ("roles", "profiles", "associations")
+        ]
+        assert {role for role, policies in rights(after) if policies != dict(rights(before))[role]} == {
+            f"nodes.{CLUSTER}"
+        }
+        limits = [options["HttpPutResponseHopLimit"] for _, options in after["instances"]]
+        assert limits == [1, 2], "pods of the control plane reach no credentials, as before"
+
+
+def rights(account: Thing) -> list[tuple[str, Thing]]:
+    """(role, its policies) of an account."""
+    inline = dict(account["inline"])
+    return [(role, {"attached": attached, "inline": inline[role]}) for role, attached in account["attached"]]
 
 
 # --- which instance a node is ---------------------------------------------------------------------------------------
