@@ -100,17 +100,10 @@ def test_an_install_on_kops_gives_the_rights_to_the_role_that_its_nodes_have(tmp
         assert [after[k] for k in ("roles", "profiles", "associations")] == [
             before[k] for k in ("roles", "profiles", "associations")
         ]
-        assert {role for role, policies in rights(after) if policies != dict(rights(before))[role]} == {
-            f"nodes.{CLUSTER}"
-        }
+        assert after["attached"] == before["attached"], "kops would detach it"
+        assert dict(after["inline"]) == {f"masters.{CLUSTER}": [], f"nodes.{CLUSTER}": ["prometheus-efs-efs-csi"]}
         limits = [options["HttpPutResponseHopLimit"] for _, options in after["instances"]]
         assert limits == [1, 2], "pods of the control plane reach no credentials, as before"
-
-
-def rights(account: Thing) -> list[tuple[str, Thing]]:
-    """(role, its policies) of an account."""
-    inline = dict(account["inline"])
-    return [(role, {"attached": attached, "inline": inline[role]}) for role, attached in account["attached"]]
 
 
 # --- which instance a node is ---------------------------------------------------------------------------------------
