@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from efsdiag.releases import Chart, Release
+from efsdiag.semantics.driver import ROLE_ANNOTATION
 from efsdiag.settings import ACCESS_POINT_DYNAMIC, Driver, Prometheus, Settings
 
-ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
 AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}
 """The driver's own start-up taint. The chart lets its controller tolerate CriticalAddonsOnly as well, which keeps the
@@ -25,12 +25,14 @@ UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["AL
 https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
 
 
-def driver_release(settings: Settings, role_arn: str = "") -> Release:
-    """The EFS CSI driver's release. `role_arn` is that of IRSA; "" where the driver gets its role another way."""
+def driver_release(settings: Settings, role_arn: str = "", *, own_account: bool = True) -> Release:
+    """The EFS CSI driver's release. `role_arn` is that of IRSA; "" where the driver gets its role another way.
+
+    Without `own_account` the controller's service account is there already, and stays as it is.
+    """
     driver = settings.driver
-    return Release(
-        driver.release, driver.namespace, chart_of(driver), driver_values(settings, role_arn), False, driver.timeout
-    )
+    values = driver_values(settings, role_arn, own_account=own_account)
+    return Release(driver.release, driver.namespace, chart_of(driver), values, False, driver.timeout)
 
 
 def prometheus_release(settings: Settings) -> Release:
@@ -52,20 +54,23 @@ def chart_of(given: Driver | Prometheus) -> Chart:
     return Chart(given.chart, given.repository, given.version, given.digest)
 
 
-def driver_values(settings: Settings, role_arn: str = "") -> dict[str, Any]:
+def driver_values(settings: Settings, role_arn: str = "", *, own_account: bool = True) -> dict[str, Any]:
     """Values of the chart aws-efs-csi-driver: the controller on different nodes, tags, region and role."""
     driver = settings.driver
-    account = {"serviceAccount": {"annotations": {ROLE_ANNOTATION: role_arn}}} if role_arn else {}
     spread = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "ScheduleAnyway"}
     controller: dict[str, Any] = {
         "replicaCount": driver.replicas,
         "topologySpreadConstraints": [spread],
         "tolerations": [dict(AGENT_NOT_READY)],
-        **account,
     }
+    if not own_account:
+        controller["serviceAccount"] = {"create": False}
+    elif role_arn:
+        # The node plugin mounts as its node does: the role trusts the controller's service account alone.
+        controller["serviceAccount"] = {"annotations": {ROLE_ANNOTATION: role_arn}}
     if driver.tags:
         controller["tags"] = dict(driver.tags)
-    node: dict[str, Any] = dict(account)
+    node: dict[str, Any] = {}
     if driver.region:
         # efs-utils asks IMDS for the region, and takes this where it gets no answer.
         node["env"] = [{"name": "AWS_DEFAULT_REGION", "value": driver.region}]

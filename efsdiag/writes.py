@@ -55,6 +55,8 @@ def _kube(resource: str, group: str, *verbs: str, namespaced: bool = True) -> li
 
 # IAM's changes come to EC2 with a delay of seconds, seldom of minutes.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+_NEW_ROLE = ("InvalidParameterException", "Role provided in the request does not exist")
+_PASSED = ("iam:PassRole", "eks:TagResource")
 _NEW_PROFILE = ("InvalidParameterValue", "Invalid IAM Instance Profile name")
 
 _ALL = [
@@ -83,9 +85,9 @@ _ALL = [
     _aws("iam:DeleteInstanceProfile", gone=("NoSuchEntity",)),
     _aws("iam:AddRoleToInstanceProfile", "iam:PassRole"),
     _aws("iam:RemoveRoleFromInstanceProfile", gone=("NoSuchEntity",)),
-    _aws("iam:CreateOpenIDConnectProvider", already=("EntityAlreadyExists",)),
+    _aws("iam:CreateOpenIDConnectProvider", "iam:TagOpenIDConnectProvider", already=("EntityAlreadyExists",)),
     _aws("iam:DeleteOpenIDConnectProvider", gone=("NoSuchEntity",)),
-    _aws("eks:CreatePodIdentityAssociation", "iam:PassRole", already=("ResourceInUseException",)),
+    _aws("eks:CreatePodIdentityAssociation", *_PASSED, already=("ResourceInUseException",), early=(_NEW_ROLE,)),
     _aws("eks:DeletePodIdentityAssociation", gone=("ResourceNotFoundException",)),
     _aws("efs:CreateFileSystem", "elasticfilesystem:TagResource", already=("FileSystemAlreadyExists",)),
     _aws("efs:DeleteFileSystem", gone=("FileSystemNotFound",)),

@@ -81,7 +81,8 @@ def test_the_controller_is_spread_over_nodes_and_has_the_role_of_irsa_where_ther
     (spread,) = values["controller"]["topologySpreadConstraints"]
     assert (spread["topologyKey"], values["controller"]["replicaCount"]) == ("kubernetes.io/hostname", 2)
     annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/x"}
-    assert values["controller"]["serviceAccount"] == values["node"]["serviceAccount"] == {"annotations": annotations}
+    assert values["controller"]["serviceAccount"] == {"annotations": annotations}
+    assert "serviceAccount" not in values["node"], "the role trusts the controller's service account alone"
     assert values["controller"]["tags"] == {"team": "a"}
     assert values["node"]["env"] == [{"name": "AWS_DEFAULT_REGION", "value": "eu-west-1"}]
 
@@ -95,6 +96,11 @@ def test_there_are_no_more_controllers_than_nodes(nodes: int, pods: int) -> None
 def test_the_controller_stays_off_nodes_that_take_no_pods() -> None:
     tolerated = [{"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}]
     assert driver_values(settings_with())["controller"]["tolerations"] == tolerated
+
+
+def test_a_service_account_that_is_there_already_is_not_made_by_the_chart() -> None:
+    values = driver_values(settings_with(), "arn:aws:iam::1:role/x", own_account=False)
+    assert values["controller"]["serviceAccount"] == {"create": False}
 
 
 def test_a_driver_of_defaults_sets_nothing_for_its_node_plugin() -> None:

@@ -39,7 +39,7 @@ from values_aws import (
     volume,
 )
 
-from efsdiag.checks import iam
+from efsdiag.checks import iam, identity
 from efsdiag.evidence.messages import Message
 from efsdiag.model import State, Unread, Verdict
 from efsdiag.semantics.driver import Via
@@ -234,38 +234,38 @@ def test_an_instance_that_does_not_tell_its_metadata_options_passes_nothing() ->
 
 
 def test_credentials_that_do_not_come_from_the_instance_satisfy_the_service_account() -> None:
-    assert iam.service_account_has_role(IRSA_PATH, NO_EC2).state is State.PASS
+    assert identity.service_account_has_role(IRSA_PATH, NO_EC2).state is State.PASS
 
 
 def test_an_annotation_that_the_pod_was_created_without_fails() -> None:
-    verdict = iam.service_account_has_role(credentials_via(annotated=ROLE_ARN), "prod", None, None)
+    verdict = identity.service_account_has_role(credentials_via(annotated=ROLE_ARN), "prod", None, None)
     assert modes_of(verdict) == [("iam.irsa-pod-not-restarted", True)]
 
 
 def test_a_cluster_of_ones_own_needs_no_role_of_a_service_account() -> None:
-    assert iam.service_account_has_role(INSTANCE_PATH, None, None, None).state is State.SKIP
+    assert identity.service_account_has_role(INSTANCE_PATH, None, None, None).state is State.SKIP
     left_over = credentials_via(annotated=ROLE_ARN)
-    assert iam.service_account_has_role(left_over, None, None, None).state is State.SKIP
+    assert identity.service_account_has_role(left_over, None, None, None).state is State.SKIP
 
 
 def test_an_annotation_is_not_judged_while_nobody_knows_whether_the_cluster_is_eks() -> None:
-    assert iam.service_account_has_role(credentials_via(annotated=ROLE_ARN)).state is State.UNKNOWN
+    assert identity.service_account_has_role(credentials_via(annotated=ROLE_ARN)).state is State.UNKNOWN
 
 
 def test_on_eks_a_node_role_that_may_use_efs_will_do() -> None:
-    assert iam.service_account_has_role(INSTANCE_PATH, "prod", DRIVER_ROLE, association()).state is State.PASS
+    assert identity.service_account_has_role(INSTANCE_PATH, "prod", DRIVER_ROLE, association()).state is State.PASS
 
 
 def test_on_eks_a_service_account_without_a_role_fails_where_the_node_role_may_not_use_efs() -> None:
     node_role = role(policy(statement("Allow", "ec2:Describe*")))
-    verdict = iam.service_account_has_role(INSTANCE_PATH, "prod", node_role, association())
+    verdict = identity.service_account_has_role(INSTANCE_PATH, "prod", node_role, association())
     assert modes_of(verdict) == [("iam.irsa-annotation-missing", True)]
 
 
 def test_on_eks_an_unreadable_node_role_leaves_it_open() -> None:
     world = World({}, "iam:GetRole")
     given = {"eks_cluster_name": "prod", "controller_role_name": "nodes", "controller_association": association()}
-    given["pod_identity_associations"] = ()
+    given |= {"pod_identity_associations": (), "identity_way": None}
     verdict = judged("service-account-has-role", world, controller_credential_path=INSTANCE_PATH, **given)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow iam:GetRole")
 
@@ -293,6 +293,8 @@ def test_what_only_aws_knows_is_heard_where_the_role_cannot_be_read(mode: str, c
         "controller_deployment": {"spec": {"template": {"spec": {"containers": []}}}},
         "eks_cluster_name": "prod",
         "pod_identity_associations": (),
+        "pod_identity_role": None,
+        "identity_way": None,
         "efs_classes": EFS_CLASS,
         "file_systems": {FS: file_system()},
         "file_system_ids": (FS,),
@@ -306,33 +308,34 @@ OWN_ASSOCIATION = {"namespace": "kube-system", "serviceAccount": "efs-csi-contro
 
 
 def test_pod_identity_needs_an_association_of_the_pods_own_service_account() -> None:
-    assert iam.service_account_has_role(POD_IDENTITY, "prod", None, None, (OWN_ASSOCIATION,)).state is State.PASS
+    assert identity.service_account_has_role(POD_IDENTITY, "prod", None, None, (OWN_ASSOCIATION,)).state is State.PASS
     for others in ((), ({**OWN_ASSOCIATION, "namespace": "default"},)):
-        verdict = iam.service_account_has_role(POD_IDENTITY, "prod", None, None, others)
+        verdict = identity.service_account_has_role(POD_IDENTITY, "prod", None, None, others)
         assert modes_of(verdict) == [("iam.pod-identity-missing", True)]
 
 
 def test_pod_identity_is_unknown_where_the_associations_are_refused_or_there_is_no_cluster() -> None:
     given = {"controller_credential_path": POD_IDENTITY, "eks_cluster_name": "prod", "controller_association": None}
+    given |= {"identity_way": None}
     world = World({}, "eks:ListPodIdentityAssociations")
     verdict = judged("service-account-has-role", world, controller_profile=None, controller_log=None, **given)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow eks:ListPodIdentityAssociations")
-    assert iam.service_account_has_role(POD_IDENTITY, None, None, None, None).state is State.UNKNOWN
+    assert identity.service_account_has_role(POD_IDENTITY, None, None, None, None).state is State.UNKNOWN
 
 
 def test_a_registered_issuer_passes() -> None:
-    assert iam.oidc_provider_registered(IRSA_PATH, (PROVIDER,), ISSUER).state is State.PASS
+    assert identity.oidc_provider_registered(IRSA_PATH, (PROVIDER,), ISSUER).state is State.PASS
 
 
 @pytest.mark.parametrize("known", [(), (PROVIDER.replace("ABC", "OLD"),)], ids=["none", "of an older cluster"])
 def test_an_issuer_that_iam_does_not_know_fails(known: tuple[str, ...]) -> None:
-    verdict = iam.oidc_provider_registered(IRSA_PATH, known, ISSUER)
+    verdict = identity.oidc_provider_registered(IRSA_PATH, known, ISSUER)
     assert modes_of(verdict) == [("iam.irsa-oidc-provider-missing", True)]
 
 
 def test_the_issuer_does_not_matter_to_other_credentials() -> None:
     refused = unread("iam:ListOpenIDConnectProviders")
-    assert iam.oidc_provider_registered(credentials_via(annotated=ROLE_ARN), refused).state is State.SKIP
+    assert identity.oidc_provider_registered(credentials_via(annotated=ROLE_ARN), refused).state is State.SKIP
 
 
 @pytest.mark.parametrize(
@@ -349,14 +352,14 @@ def test_the_issuer_is_unknown_where_its_read_is_refused(operation: str, given: 
 
 
 def test_the_issuer_of_a_cluster_of_ones_own_is_not_known() -> None:
-    assert iam.oidc_provider_registered(IRSA_PATH, (PROVIDER,), None).state is State.UNKNOWN
-    assert iam.role_trusts_service_account(IRSA_PATH, role(trust=irsa_trust()), None).state is State.UNKNOWN
+    assert identity.oidc_provider_registered(IRSA_PATH, (PROVIDER,), None).state is State.UNKNOWN
+    assert identity.role_trusts_service_account(IRSA_PATH, role(trust=irsa_trust()), None).state is State.UNKNOWN
 
 
 def test_a_role_that_trusts_the_service_account_passes() -> None:
-    assert iam.role_trusts_service_account(IRSA_PATH, role(trust=irsa_trust()), ISSUER).state is State.PASS
+    assert identity.role_trusts_service_account(IRSA_PATH, role(trust=irsa_trust()), ISSUER).state is State.PASS
     wild = irsa_trust("system:serviceaccount:kube-system:efs-csi-*", like=True)
-    assert iam.role_trusts_service_account(IRSA_PATH, role(trust=wild), ISSUER).state is State.PASS
+    assert identity.role_trusts_service_account(IRSA_PATH, role(trust=wild), ISSUER).state is State.PASS
 
 
 @pytest.mark.parametrize(
@@ -369,24 +372,27 @@ def test_a_role_that_trusts_the_service_account_passes() -> None:
     ids=["another namespace", "a wildcard under StringEquals", "EC2 only"],
 )
 def test_a_role_that_does_not_trust_the_service_account_fails(trust: Any) -> None:
-    verdict = iam.role_trusts_service_account(IRSA_PATH, role(trust=trust), ISSUER)
+    verdict = identity.role_trusts_service_account(IRSA_PATH, role(trust=trust), ISSUER)
     assert modes_of(verdict) == [("iam.irsa-trust-mismatch", True)]
 
 
 def test_a_role_that_does_not_exist_trusts_nobody() -> None:
-    assert modes_of(iam.role_trusts_service_account(IRSA_PATH, None, ISSUER)) == [("iam.irsa-trust-mismatch", True)]
+    assert modes_of(identity.role_trusts_service_account(IRSA_PATH, None, ISSUER)) == [
+        ("iam.irsa-trust-mismatch", True)
+    ]
 
 
 def test_a_role_arn_that_the_spec_does_not_tell_blames_nobody() -> None:
-    assert iam.role_trusts_service_account(credentials_via(Via.IRSA), None, ISSUER).state is State.UNKNOWN
+    assert identity.role_trusts_service_account(credentials_via(Via.IRSA), None, ISSUER).state is State.UNKNOWN
 
 
 def test_the_trust_of_a_role_does_not_matter_to_other_credentials() -> None:
-    assert iam.role_trusts_service_account(INSTANCE_PATH, unread("iam:GetRole"), ISSUER).state is State.SKIP
+    assert identity.role_trusts_service_account(INSTANCE_PATH, unread("iam:GetRole"), ISSUER).state is State.SKIP
 
 
 def test_the_trust_of_a_role_that_cannot_be_read_is_unknown() -> None:
     given = {"controller_credential_path": IRSA_PATH, "controller_role_name": "efs-driver", "eks_issuer": ISSUER}
+    given |= {"pod_identity_role": None, "eks_cluster": None}
     verdict = judged("role-trusts-service-account", World({}, "iam:GetRole"), **given)
     assert (verdict.state, verdict.grant) == (State.UNKNOWN, "allow iam:GetRole")
 
@@ -426,7 +432,7 @@ def provision(found: Any, *, arguments: tuple[str, ...] = (), tagging: str = "",
     plugin = {"name": "efs-plugin", "image": "amazon/aws-efs-csi-driver:v2.1.0", "args": list(arguments)}
     deployment = {"spec": {"template": {"spec": {"containers": [plugin]}}}}
     path = others.pop("path", INSTANCE_PATH)
-    given = {"eks_cluster_name": None, "file_systems": {FS: file_system()}, **others}
+    given = {"eks_cluster_name": None, "file_systems": {FS: file_system()}, "pod_identity_role": None, **others}
     return iam.policy_allows_driver(path, (wanted,), (FS,), deployment, controller_role=found, **given)
 
 

@@ -142,6 +142,7 @@ def test_the_profile_is_found_by_its_arn() -> None:
 )
 def test_the_role_is_that_of_the_way_in_which_credentials_come(via: Any, found: Any, name: str | None) -> None:
     given = {"controller_credential_path": via, "controller_profile": found, "controller_log": None}
+    given["pod_identity_role"] = None
     evidence = made("controller_role_name", World(), **given)
     assert absent(evidence) if name is None else value(evidence) == name
 
@@ -152,7 +153,8 @@ def test_with_pod_identity_aws_names_the_role_where_it_refuses() -> None:
         f"E1121 AccessDeniedException: User: arn:aws:sts::{ACCOUNT}:assumed-role/efs-driver/eks-prod-efs-csi-co-1a "
         "is not authorized to perform: elasticfilesystem:DescribeAccessPoints\n"
     )
-    given = {"controller_credential_path": credentials_via(Via.POD_IDENTITY), "controller_profile": None}
+    given: dict[str, Any] = {"controller_credential_path": credentials_via(Via.POD_IDENTITY)}
+    given |= {"controller_profile": None, "pod_identity_role": None}
     assert value(made("controller_role_name", World(), **given, controller_log=log)) == "efs-driver"
     assert absent(made("controller_role_name", World(), **given, controller_log="I1121 started"))
 

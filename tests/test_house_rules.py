@@ -95,7 +95,8 @@ MAY_IMPORT = {
     "writes": {"changes", "model"},
     "patches": {"changes", "redaction", "semantics", "writes"},
     "chart_keys": {"semantics", "yaml_files"},
-    "charts": {"releases", "settings"},
+    "charts": {"releases", "semantics", "settings"},
+    "driver_role": {"changes", "model", "semantics", "settings", "writes"},
     "nfs_group": {"changes", "model", "operations", "semantics", "settings", "writes"},
     "deletions": {"changes", "model", "operations", "settings", "writes"},
     "target": {"model", "settings"},
@@ -108,6 +109,7 @@ MAY_IMPORT = {
     "remedies": {
         "changes",
         "charts",
+        "driver_role",
         "evidence",
         "jobs",
         "model",

@@ -8,14 +8,12 @@ from typing import Any
 from efsdiag.model import UNREAD, Missing, Unread
 from efsdiag.reading import association_of, path_of, profile_of, read_role
 from efsdiag.semantics.claims import EfsVolume, Provisioning
-from efsdiag.semantics.driver import USUAL_NAMESPACE, CredentialPath, Via
-from efsdiag.semantics.objects import is_eks
+from efsdiag.semantics.driver import CredentialPath, Via, account_in
 from efsdiag.semantics.roles import Role
-from efsdiag.settings import ACCESS_POINT_DYNAMIC, INSTANCE_PROFILE, IRSA, Settings
+from efsdiag.settings import ACCESS_POINT_DYNAMIC, INSTANCE_PROFILE, IRSA, POD_IDENTITY, Settings
 
 _ASSUMED = re.compile(r"\barn:aws[\w-]*:sts::\d{12}:assumed-role/([\w+=,.@-]+)/")
-CONTROLLER_ACCOUNT = "efs-csi-controller-sa"
-AGENT_LABEL = "app.kubernetes.io/name=eks-pod-identity-agent"
+VIA = {INSTANCE_PROFILE: Via.INSTANCE, IRSA: Via.IRSA, POD_IDENTITY: Via.POD_IDENTITY}
 
 
 def provisioning_needed(efs_classes: tuple[Provisioning, ...], wanted: Settings | None = None) -> bool | None:
@@ -26,8 +24,9 @@ def provisioning_needed(efs_classes: tuple[Provisioning, ...], wanted: Settings 
 def controller_credential_path(
     read: Any,
     controller_leader: dict[str, Any] | None = None,
-    controller_node: Any = UNREAD,
     wanted: Settings | None = None,
+    identity_way: Any = UNREAD,
+    wished_role: Any = UNREAD,
 ) -> CredentialPath | Missing | None:
     """How credentials reach the leading controller pod, or are to reach it where it is wanted and not there yet.
 
@@ -35,19 +34,14 @@ def controller_credential_path(
     """
     if controller_leader is not None:
         return path_of(read, controller_leader)
-    if wanted is None:
+    if wanted is None or identity_way is None:
         return None
-    if isinstance(controller_node, Unread):
-        return Missing("controller_credential_path", controller_node.why, False, controller_node.grant)
-    if controller_node is None:
-        return None
-    way = wanted.iam.way or (IRSA if is_eks(controller_node) else INSTANCE_PROFILE)
-    if way != INSTANCE_PROFILE:
-        # The driver's chart makes the service account, so its role can be judged once the driver is there.
-        return None
-    return CredentialPath(
-        Via.INSTANCE, "", "", "efs-csi-controller", CONTROLLER_ACCOUNT, wanted.driver.namespace, False
-    )
+    unread = next((e for e in (identity_way, wished_role) if isinstance(e, Unread)), None)
+    if unread is not None:
+        return Missing("controller_credential_path", unread.why, False, unread.grant)
+    role = str(wished_role) if identity_way == IRSA else ""
+    account, namespace = account_in(wanted.driver.values), wanted.driver.namespace
+    return CredentialPath(VIA[identity_way], role, role, "efs-csi-controller", account, namespace, False)
 
 
 def node_credential_path(
@@ -89,13 +83,17 @@ def controller_role_name(
     controller_credential_path: CredentialPath,
     controller_profile: dict[str, Any] | None = None,
     controller_log: Any = UNREAD,
+    pod_identity_role: Any = UNREAD,
 ) -> str | None:
     """The role whose credentials the controller gets; absent where there is none, or it is not told.
 
-    With Pod Identity the controller's pod does not name it; AWS does where it refuses, in the controller's log.
+    With Pod Identity the controller's pod does not name it: its association does, or AWS where it refuses, in the
+    controller's log.
     """
-    if controller_credential_path.via is Via.POD_IDENTITY and isinstance(controller_log, str):
-        named = _ASSUMED.findall(controller_log)
+    if controller_credential_path.via is Via.POD_IDENTITY:
+        if isinstance(pod_identity_role, str):
+            return pod_identity_role.rpartition("/")[2]
+        named = _ASSUMED.findall(controller_log) if isinstance(controller_log, str) else []
         return str(named[-1]) if named else None
     return _role_name(controller_credential_path, controller_profile)
 
@@ -130,50 +128,3 @@ def node_role(read: Any, node_role_name: str) -> Role | None:
 def node_identity_needed(efs_volumes: tuple[EfsVolume, ...]) -> bool | None:
     """Whether a mount signs in to EFS as the node plugin's principal (mount option iam); absent where none does."""
     return True if any(v.uses_iam for v in efs_volumes) else None
-
-
-def eks_cluster_name(controller_instance: dict[str, Any], controller_node: dict[str, Any]) -> str | None:
-    """The EKS cluster that the controller's node belongs to; absent on Kubernetes of one's own."""
-    if not is_eks(controller_node):
-        return None
-    tags = {t["Key"]: t["Value"] for t in controller_instance.get("Tags") or []}
-    named = tags.get("aws:eks:cluster-name") or tags.get("eks:cluster-name")
-    return named or next((k.rpartition("/")[2] for k in sorted(tags) if k.startswith("kubernetes.io/cluster/")), None)
-
-
-def eks_issuer(read: Any, eks_cluster_name: str) -> str | None:
-    """The OIDC issuer of the EKS cluster, without its scheme. Source: eks:DescribeCluster."""
-    answer = read("eks:DescribeCluster", name=eks_cluster_name)
-    issuer = ((answer or {}).get("cluster", {}).get("identity") or {}).get("oidc", {}).get("issuer", "")
-    return str(issuer).removeprefix("https://") or None
-
-
-def oidc_providers(read: Any, controller_credential_path: CredentialPath) -> tuple[str, ...] | None:
-    """ARNs of the account's OIDC providers, where a service account names a role; absent where none does.
-
-    Source:  iam:ListOpenIDConnectProviders
-    """
-    if not (controller_credential_path.annotated or controller_credential_path.via is Via.IRSA):
-        return None
-    answer = read("iam:ListOpenIDConnectProviders")
-    return tuple(sorted(p["Arn"] for p in (answer or {}).get("OpenIDConnectProviderList", [])))
-
-
-def pod_identity_associations(read: Any, eks_cluster_name: str) -> tuple[dict[str, Any], ...]:
-    """The cluster's Pod Identity associations. Source: eks:ListPodIdentityAssociations."""
-    answer = read("eks:ListPodIdentityAssociations", clusterName=eks_cluster_name)
-    return tuple((answer or {}).get("associations", ()))
-
-
-def identity_agents(
-    read: Any, controller_credential_path: CredentialPath, controller_node: dict[str, Any]
-) -> list[dict[str, Any]] | None:
-    """The Pod Identity agent's pods on the controller's node; absent where the controller does not use it.
-
-    Source:  kube:list pods in kube-system, label selector and spec.nodeName
-             https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
-    """
-    if controller_credential_path.via is not Via.POD_IDENTITY:
-        return None
-    node = f"spec.nodeName={controller_node['metadata']['name']}"
-    return list(read("kube:list pods", namespace=USUAL_NAMESPACE, labelSelector=AGENT_LABEL, fieldSelector=node) or [])

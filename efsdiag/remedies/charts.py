@@ -9,6 +9,8 @@ from efsdiag.charts import driver_release, prometheus_release, with_room
 from efsdiag.model import UNREAD, Finding, Ref, Subject, Unread
 from efsdiag.releases import Chart, release_change
 from efsdiag.semantics.claims import Claim
+from efsdiag.semantics.credentials import own_association
+from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.settings import Settings, default_settings
 
 
@@ -18,15 +20,40 @@ def install_driver(
     controller_deployment: dict[str, Any] | None = None,
     wanted: Settings | None = None,
     wanted_nodes: list[dict[str, Any]] | None = None,
+    controller_credential_path: Any = UNREAD,
+    pod_identity_associations: Any = UNREAD,
+    wished_account: Any = UNREAD,
 ) -> Proposal:
     there = node_daemonset or controller_deployment
     if there is not None:
         return Declined(f"part of the driver is there ({there['metadata']['name']}); who installed it has to mend it")
-    settings = wanted or default_settings()
-    release = driver_release(with_room(settings, len(wanted_nodes)) if wanted_nodes else settings)
+    settings, path = wanted or default_settings(), controller_credential_path
+    if wanted and isinstance(path, Unread):
+        return Declined(f"how the driver is to get its role is not told: {path.why}")
+    via = path.via if isinstance(path, CredentialPath) else None
+    if via is Via.POD_IDENTITY and not _associated(pod_identity_associations, path):
+        # EKS hands the role to pods that are made after the association.
+        return Declined(
+            f"service account {path.service_account} has no Pod Identity association yet; the driver comes after"
+        )
+    role_arn = path.role_arn if via is Via.IRSA else ""
+    settings = with_room(settings, len(wanted_nodes)) if wanted_nodes else settings
+    release = driver_release(settings, role_arn, own_account=_is_of_release(wished_account, settings))
     words = f"install the EFS CSI driver ({_shown(release.chart)}) as release {release.name} in {release.namespace}"
     on = Ref("Deployment", "efs-csi-controller", release.namespace)
     return (release_change(release, words, on, present=False),)
+
+
+def _associated(associations: Any, path: CredentialPath) -> bool:
+    return not isinstance(associations, Unread) and own_association(associations or (), path) is not None
+
+
+def _is_of_release(account: Any, settings: Settings) -> bool:
+    """Whether the chart may make the service account: there is none, or helm made it for this release."""
+    if account is None or isinstance(account, Unread):
+        return True
+    annotations = account["metadata"].get("annotations") or {}
+    return bool(annotations.get("meta.helm.sh/release-name") == settings.driver.release)
 
 
 def install_prometheus(

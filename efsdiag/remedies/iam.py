@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Lookup, Proposal, Risk, Write
+from efsdiag.driver_role import EC2_TRUST, attachment, rights_change, role_changes, trust_document
 from efsdiag.evidence.cures import MOST_PROFILES
 from efsdiag.model import Finding, Ref, State
 from efsdiag.operations import read_of
 from efsdiag.semantics.credentials import judge_trust_in_ec2
-from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
 from efsdiag.settings import Settings
@@ -20,44 +20,11 @@ from efsdiag.writes import json_of, tag_list, write_of
 
 Object = dict[str, Any]
 
-DRIVER_POLICY = "arn:aws:iam::aws:policy/service-role/AmazonEFSCSIDriverPolicy"
 CLIENT_POLICY = "arn:aws:iam::aws:policy/AmazonElasticFileSystemClientReadWriteAccess"
 OWN_NAME = "efsdiag-efs-csi-driver"
 """The role and the profile that are made where the account has none."""
 HOPS = "HttpPutResponseHopLimit"
 SERVED = "HttpEndpoint"
-OWN_TAG = "efs.csi.aws.com/cluster"
-"""The tag of every access point that the driver makes."""
-LEAST_POLICY = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": [
-                "elasticfilesystem:DescribeAccessPoints",
-                "elasticfilesystem:DescribeFileSystems",
-                "elasticfilesystem:DescribeMountTargets",
-                "ec2:DescribeAvailabilityZones",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Effect": "Allow",
-            "Action": "elasticfilesystem:CreateAccessPoint",
-            "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:RequestTag/{OWN_TAG}": "true"}},
-        },
-        {
-            "Effect": "Allow",
-            "Action": ["elasticfilesystem:TagResource", "elasticfilesystem:DeleteAccessPoint"],
-            "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:ResourceTag/{OWN_TAG}": "true"}},
-        },
-    ],
-}
-"""What the driver asks of AWS, and no more; the conditions keep it to access points of its own.
-https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/docs/iam-policy-example.json"""
-EC2 = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
 def associate_instance_profile(
@@ -120,29 +87,7 @@ def _rights(role: str, present: Role | None, wanted: Settings | None) -> tuple[C
     """The changes that make the role and give it its rights, less those that are made already."""
     if present is not None and judge_trust_in_ec2(present.raw).state is not State.PASS:
         return Declined(f"the role {role} is there, and EC2 may not take it")
-    tags = {"Tags": tag_list(wanted.aws_tags)} if wanted else {}
-    trust = json_of({"Version": "2012-10-17", "Statement": [EC2]})
-    make = Change(
-        write_of("iam:CreateRole", RoleName=role, AssumeRolePolicyDocument=trust, **tags),
-        f"create the role {role}, which EC2 can take",
-        Ref("Role", role),
-        undo=write_of("iam:DeleteRole", RoleName=role),
-    )
-    able = present is not None and judge_provisioning(present, {}, (), ANY_FILE_SYSTEM).state is State.PASS
-    if able:
-        return ()
-    own = _own_policy(role, wanted.iam.policy) if wanted else _attachment(role, DRIVER_POLICY)
-    return (own,) if present is not None else (make, own)
-
-
-def _own_policy(role: str, name: str) -> Change:
-    """The least that the driver needs, as an inline policy of the role: it goes with the role, and is nobody else's."""
-    return Change(
-        write_of("iam:PutRolePolicy", RoleName=role, PolicyName=name, PolicyDocument=json_of(LEAST_POLICY)),
-        f"let the role {role} make and delete access points of the driver, by its inline policy {name}",
-        Ref("Role", role),
-        undo=write_of("iam:DeleteRolePolicy", RoleName=role, PolicyName=name),
-    )
+    return role_changes(role, trust_document(EC2_TRUST), f"create the role {role}, which EC2 can take", present, wanted)
 
 
 def _profile(name: str, wanted: Settings | None) -> Change:
@@ -194,15 +139,12 @@ def attach_driver_policy(
     role = (peer_roles or {}).get(cause.object.name if cause.object else "") or controller_role
     if role is None:
         return Declined("the role is not known")
-    if wanted is not None and all(name != wanted.iam.policy for name, _ in role.policies):
-        # kops detaches managed policies that it was not told of, and leaves inline ones alone.
-        # https://kops.sigs.k8s.io/iam_roles/#adding-external-policies
-        return (_own_policy(role.name, wanted.iam.policy),)
-    return _attached(role, DRIVER_POLICY)
+    partition = role.arn.split(":")[1] if role.arn else "aws"
+    return _attached(role, rights_change(role.name, role, wanted, partition))
 
 
 def attach_client_policy(cause: Finding, node_role: Role) -> Proposal:
-    return _attached(node_role, CLIENT_POLICY)
+    return _attached(node_role, attachment(node_role.name, CLIENT_POLICY))
 
 
 def raise_hop_limit(
@@ -248,7 +190,7 @@ def trust_ec2(
         return Declined("whom the role trusts today is not known")
     statements = old.get("Statement") or []
     listed = statements if isinstance(statements, list) else [statements]
-    new = {**old, "Statement": [*listed, EC2]}
+    new = {**old, "Statement": [*listed, EC2_TRUST]}
     name = str(role["RoleName"])
 
     def trusting(document: dict[str, Any]) -> Write:
@@ -258,18 +200,11 @@ def trust_ec2(
     return (Change(trusting(new), words, Ref("Role", name), Risk.DISRUPTIVE, trusting(old)),)
 
 
-def _attached(role: Role, policy: str) -> Proposal:
-    if any(name == policy.rpartition("/")[2] for name, _ in role.policies):
-        return Declined(f"the role {role.name} has {policy.rpartition('/')[2]} already")
-    return (_attachment(role.name, policy),)
-
-
-def _attachment(role: str, policy: str) -> Change:
-    def write(operation: str) -> Write:
-        return write_of(f"iam:{operation}", RoleName=role, PolicyArn=policy)
-
-    words = f"attach {policy.rpartition('/')[2]} to the role {role}"
-    return Change(write("AttachRolePolicy"), words, Ref("Role", role), undo=write("DetachRolePolicy"))
+def _attached(role: Role, change: Change) -> Proposal:
+    policy = str(change.write.parameters.get("PolicyArn", "")).rpartition("/")[2]
+    if any(name == policy for name, _ in role.policies):
+        return Declined(f"the role {role.name} has {policy} already")
+    return (change,)
 
 
 def _metadata(instance: Object, words: str, option: str, wanted: Any, was: Any) -> Change:

@@ -1,6 +1,7 @@
 """What gives the driver on EKS the role of its service account, by IRSA or by Pod Identity.
 
-A role that is made here is a new one with a name of its own: whether another one was meant cannot be known.
+A role that is made here is a new one: of the name in the settings of an install, or of the name that is in the service
+account already, or of a name of its own, since whether another one was meant cannot be known then.
 """
 
 from __future__ import annotations
@@ -8,23 +9,50 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Lookup, Proposal, Write
-from efsdiag.model import Finding, Ref
+from efsdiag.driver_role import AUDIENCE, pod_identity_trust, role_changes, trust_document, web_identity_trust
+from efsdiag.model import Finding, Ref, State
 from efsdiag.operations import read_of
 from efsdiag.patches import change_of, pointer, restart_change
+from efsdiag.semantics.credentials import judge_trust_in_pod_identity, own_association
 from efsdiag.semantics.driver import ROLE_ANNOTATION, CredentialPath
 from efsdiag.semantics.roles import Role
-from efsdiag.writes import json_of, write_of
+from efsdiag.settings import Settings
+from efsdiag.writes import json_of, tag_list, write_of
 
-DRIVER_POLICY = "policy/service-role/AmazonEFSCSIDriverPolicy"
-AUDIENCE = "sts.amazonaws.com"
+Object = dict[str, Any]
 LONGEST_NAME = 64
 
 
-def register_oidc_provider(cause: Finding, controller_credential_path: CredentialPath, eks_issuer: str) -> Proposal:
+def register_oidc_provider(
+    cause: Finding, controller_credential_path: CredentialPath, eks_issuer: str, wanted: Settings | None = None
+) -> Proposal:
     parts = controller_credential_path.role_arn.split(":")
     if len(parts) < 6:
         return Declined("the account of the driver's role is not known")
-    return (_provider(parts[1], parts[4], eks_issuer),)
+    return (_provider((parts[1], parts[4]), eks_issuer, wanted),)
+
+
+def create_service_account_role(
+    cause: Finding,
+    controller_credential_path: CredentialPath,
+    eks_cluster: Object,
+    eks_issuer: str,
+    registered_issuers: tuple[str, ...],
+    controller_role: Role | None = None,
+    wanted: Settings | None = None,
+) -> Proposal:
+    path, place = controller_credential_path, _place(eks_cluster, {})
+    if controller_role is not None:
+        return Declined(f"the role {controller_role.name} is there; whom it trusts has to change")
+    parts = path.role_arn.split(":", 5)
+    if len(parts) < 6 or place is None or (parts[1], parts[4]) != place:
+        return Declined(f"the role {path.role_arn} is not of the account of the cluster, and is not made here")
+    above, _, name = parts[5].removeprefix("role").rpartition("/")
+    trust = trust_document(web_identity_trust(*place, eks_issuer, path))
+    words = f"create the role {name}, which service account {path.service_account} alone can take"
+    made = role_changes(name, trust, words, None, wanted, partition=place[0], path=f"{above}/")
+    provider = () if eks_issuer in registered_issuers else (_provider(place, eks_issuer, wanted),)
+    return (*provider, *made)
 
 
 def trust_service_account(
@@ -42,7 +70,7 @@ def trust_service_account(
     parts = role.arn.split(":")
     statements = old.get("Statement") or []
     listed = statements if isinstance(statements, list) else [statements]
-    more = _web_identity(parts[1], parts[4], eks_issuer, controller_credential_path)
+    more = web_identity_trust(parts[1], parts[4], eks_issuer, controller_credential_path)
 
     def trusting(document: dict[str, Any]) -> Write:
         return write_of("iam:UpdateAssumeRolePolicy", RoleName=role.name, PolicyDocument=json_of(document))
@@ -56,21 +84,25 @@ def trust_service_account(
 def give_service_account_a_role(
     cause: Finding,
     controller_credential_path: CredentialPath,
-    controller_account: dict[str, Any],
-    controller_deployment: dict[str, Any],
+    controller_account: Object,
+    controller_deployment: Object,
     eks_cluster_name: str,
     eks_issuer: str,
     registered_issuers: tuple[str, ...],
-    file_systems: dict[str, dict[str, Any] | None],
+    eks_cluster: Object | None = None,
+    file_systems: dict[str, Object | None] | None = None,
+    wished_role: str | None = None,
+    own_role: Role | None = None,
+    wanted: Settings | None = None,
 ) -> Proposal:
-    place = _place(file_systems)
+    path, place = controller_credential_path, _place(eks_cluster, file_systems or {})
     if place is None:
-        return Declined("the account is not known, since no file system of it is")
-    path, name = controller_credential_path, _role_name(eks_cluster_name)
-    trust = _document(_web_identity(*place, eks_issuer, path))
+        return Declined("the account is not known, since neither its cluster nor a file system of it is")
+    arn = wished_role or _role_arn(place, _role_name(eks_cluster_name))
+    name = arn.rpartition("/")[2]
     annotated = change_of(
         controller_account,
-        {pointer("metadata", "annotations", ROLE_ANNOTATION): _role_arn(place, name)},
+        {pointer("metadata", "annotations", ROLE_ANNOTATION): arn},
         f"name the role {name} in service account {path.service_account}",
     )
     again = restart_change(
@@ -80,91 +112,74 @@ def give_service_account_a_role(
         return annotated
     if isinstance(again, Declined):
         return again
-    provider = [] if eks_issuer in registered_issuers else [_provider(*place, eks_issuer)]
-    return (*provider, *_role(name, trust, f"arn:{place[0]}:iam::aws:{DRIVER_POLICY}"), annotated, again)
+    provider = () if eks_issuer in registered_issuers else (_provider(place, eks_issuer, wanted),)
+    trust = trust_document(web_identity_trust(*place, eks_issuer, path))
+    present = own_role if own_role and own_role.name == name else None
+    made = role_changes(name, trust, f"create the role {name} for the driver", present, wanted, partition=place[0])
+    return (*provider, *made, annotated, again)
 
 
 def associate_pod_identity(
     cause: Finding,
     controller_credential_path: CredentialPath,
     eks_cluster_name: str,
-    pod_identity_associations: tuple[dict[str, Any], ...],
-    file_systems: dict[str, dict[str, Any] | None],
+    pod_identity_associations: tuple[Object, ...],
+    eks_cluster: Object | None = None,
+    file_systems: dict[str, Object | None] | None = None,
+    wished_role: str | None = None,
+    own_role: Role | None = None,
+    wanted: Settings | None = None,
 ) -> Proposal:
-    path, name, place = controller_credential_path, _role_name(eks_cluster_name), _place(file_systems)
+    path, place = controller_credential_path, _place(eks_cluster, file_systems or {})
     if place is None:
-        return Declined("the account is not known, since no file system of it is")
-    own_pair = (path.namespace, path.service_account)
-    if any((a.get("namespace"), a.get("serviceAccount")) == own_pair for a in pod_identity_associations):
+        return Declined("the account is not known, since neither its cluster nor a file system of it is")
+    if own_association(pod_identity_associations, path) is not None:
         return Declined(f"service account {path.service_account} has an association; its role or the agent is at fault")
-    pods = {"Service": "pods.eks.amazonaws.com"}
-    trust = _document({"Effect": "Allow", "Principal": pods, "Action": ["sts:AssumeRole", "sts:TagSession"]})
+    if cause.object is not None and cause.object.kind != "ServiceAccount":
+        return Declined(f"it is {cause.object.kind} {cause.object.name} that lacks something, not the association")
+    arn = wished_role or _role_arn(place, _role_name(eks_cluster_name))
+    name, cluster_arn = arn.rpartition("/")[2], str((eks_cluster or {}).get("arn", ""))
+    present = own_role if own_role and own_role.name == name else None
+    if present is not None and judge_trust_in_pod_identity(present, path, cluster_arn).state is not State.PASS:
+        return Declined(f"the role {name} is there, and EKS may not take it for service account {path.service_account}")
+    trust, words = trust_document(pod_identity_trust(cluster_arn, path)), f"create the role {name} for the driver"
     own = (
         f"associations[?namespace=='{path.namespace}' && serviceAccount=='{path.service_account}'].associationId | [0]"
     )
     found = Lookup(read_of("eks:ListPodIdentityAssociations", clusterName=eks_cluster_name), own)
+    tags = {"tags": wanted.aws_tags} if wanted else {}
     made = Change(
         write_of(
             "eks:CreatePodIdentityAssociation",
             clusterName=eks_cluster_name,
             namespace=path.namespace,
             serviceAccount=path.service_account,
-            roleArn=_role_arn(place, name),
+            roleArn=arn,
+            **tags,
         ),
         f"associate the role {name} with service account {path.service_account} of {path.namespace}",
         Ref("ServiceAccount", path.service_account, path.namespace),
         undo=write_of("eks:DeletePodIdentityAssociation", clusterName=eks_cluster_name, associationId=found),
     )
-    return (*_role(name, trust, f"arn:{place[0]}:iam::aws:{DRIVER_POLICY}"), made)
+    return (*role_changes(name, trust, words, present, wanted, partition=place[0]), made)
 
 
-def _provider(partition: str, account: str, issuer: str) -> Change:
-    arn = f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"
+def _provider(place: tuple[str, str], issuer: str, wanted: Settings | None) -> Change:
+    arn = f"arn:{place[0]}:iam::{place[1]}:oidc-provider/{issuer}"
+    tags = {"Tags": tag_list(wanted.aws_tags)} if wanted else {}
     return Change(
-        write_of("iam:CreateOpenIDConnectProvider", Url=f"https://{issuer}", ClientIDList=[AUDIENCE]),
+        write_of("iam:CreateOpenIDConnectProvider", Url=f"https://{issuer}", ClientIDList=[AUDIENCE], **tags),
         f"register the cluster's issuer {issuer} in IAM",
         Ref("OpenIDConnectProvider", issuer),
         undo=write_of("iam:DeleteOpenIDConnectProvider", OpenIDConnectProviderArn=arn),
     )
 
 
-def _role(name: str, trust: dict[str, Any], policy: str) -> tuple[Change, ...]:
-    on, short = Ref("Role", name), policy.rpartition("/")[2]
-    return (
-        Change(
-            write_of("iam:CreateRole", RoleName=name, AssumeRolePolicyDocument=json_of(trust)),
-            f"create the role {name} for the driver",
-            on,
-            undo=write_of("iam:DeleteRole", RoleName=name),
-        ),
-        Change(
-            write_of("iam:AttachRolePolicy", RoleName=name, PolicyArn=policy),
-            f"attach {short} to the role {name}",
-            on,
-            undo=write_of("iam:DetachRolePolicy", RoleName=name, PolicyArn=policy),
-        ),
-    )
-
-
-def _web_identity(partition: str, account: str, issuer: str, path: CredentialPath) -> dict[str, Any]:
-    """The statement that lets the service account of the path take a role with a token of the issuer."""
-    subject = f"system:serviceaccount:{path.namespace}:{path.service_account}"
-    return {
-        "Effect": "Allow",
-        "Principal": {"Federated": f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"},
-        "Action": "sts:AssumeRoleWithWebIdentity",
-        "Condition": {"StringEquals": {f"{issuer}:aud": AUDIENCE, f"{issuer}:sub": subject}},
-    }
-
-
-def _document(statement: dict[str, Any]) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def _place(file_systems: dict[str, dict[str, Any] | None]) -> tuple[str, str] | None:
-    """Partition and account, as the ARN of a file system tells them."""
-    arns = [str(s["FileSystemArn"]).split(":") for s in file_systems.values() if s is not None]
-    return (arns[0][1], arns[0][4]) if arns else None
+def _place(cluster: Object | None, file_systems: dict[str, Object | None]) -> tuple[str, str] | None:
+    """Partition and account, as the ARN of the cluster tells them, or else that of a file system."""
+    arns = [str((cluster or {}).get("arn", "")), *(str(s["FileSystemArn"]) for s in file_systems.values() if s)]
+    parts = next((a.split(":") for a in arns if a), None)
+    return (parts[1], parts[4]) if parts else None
 
 
 def _role_name(cluster: str) -> str:

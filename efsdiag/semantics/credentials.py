@@ -13,6 +13,10 @@ from efsdiag.semantics.roles import Role
 
 EC2 = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
 """What the service is called, and what it is called in China; either will do."""
+PODS = "pods.eks.amazonaws.com"
+PODS_ACTIONS = ("sts:AssumeRole", "sts:TagSession")
+"""As whom EKS takes a role for a pod, and what the role has to allow it.
+https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"""
 
 
 def judge_trust_in_ec2(role: Mapping[str, Any]) -> Verdict:
@@ -51,6 +55,36 @@ def judge_trust_in_service_account(role: Role, path: CredentialPath, issuer: str
     return failed("iam.irsa-trust-mismatch", says, Ref("Role", role.name), *decision.because)
 
 
+def judge_trust_in_pod_identity(role: Role, path: CredentialPath, cluster_arn: str) -> Verdict:
+    """Whether EKS may take the role for the pod's service account, with the tags that it gives such a session."""
+    tags = {
+        "aws:RequestTag/kubernetes-namespace": path.namespace,
+        "aws:RequestTag/kubernetes-service-account": path.service_account,
+        "aws:RequestTag/eks-cluster-arn": cluster_arn,
+        "aws:RequestTag/eks-cluster-name": cluster_arn.rpartition("/")[2],
+    }
+    try:
+        policy = parse_policy(role.trust, "trust policy")
+    except PolicyError as error:
+        return unknown(f"the trust policy of {role.name} cannot be understood: {error}")
+    known = Context({key: value for key, value in tags.items() if value})
+    decisions = [trusts(policy, Principal.service(PODS), action, known) for action in PODS_ACTIONS]
+    if all(d.allowed for d in decisions):
+        return passed(f"role {role.name} trusts EKS Pod Identity for service account {path.service_account}")
+    denied = [line for d in decisions if d.denied for line in d.because]
+    if not any(d.denied for d in decisions):
+        keys = sorted({key for d in decisions for key in d.missing_keys})
+        return unknown(f"whether {role.name} trusts EKS Pod Identity depends on {', '.join(keys)}")
+    says = f"role {role.name} does not let EKS Pod Identity take it for service account {path.service_account}"
+    return failed("iam.pod-identity-missing", says, Ref("Role", role.name), *denied)
+
+
+def own_association(associations: Any, path: CredentialPath) -> dict[str, Any] | None:
+    """The Pod Identity association of the path's service account, of those of eks:ListPodIdentityAssociations."""
+    own = (path.namespace, path.service_account)
+    return next((a for a in associations if (a.get("namespace"), a.get("serviceAccount")) == own), None)
+
+
 def judge_pod_identity(path: CredentialPath, associations: Any) -> Verdict:
     """Whether EKS associates a role with the service account whose pod asks for one.
 
@@ -59,8 +93,7 @@ def judge_pod_identity(path: CredentialPath, associations: Any) -> Verdict:
     if isinstance(associations, Unread) or associations is None:
         why = associations.why if isinstance(associations, Unread) else "the EKS cluster is not known"
         return unknown(why, getattr(associations, "grant", ""))
-    own = (path.namespace, path.service_account)
-    if any((a.get("namespace"), a.get("serviceAccount")) == own for a in associations):
+    if own_association(associations, path) is not None:
         return passed(f"EKS associates a role with service account {path.service_account}")
     says = f"no Pod Identity association names service account {path.service_account} of {path.namespace}"
     on = Ref("ServiceAccount", path.service_account, path.namespace)

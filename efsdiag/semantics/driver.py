@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -67,6 +68,25 @@ def plugin_status(pod: dict[str, Any], container: str = "efs-plugin") -> dict[st
 
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+CONTROLLER_ACCOUNT = "efs-csi-controller-sa"
+
+
+def account_in(values: Mapping[str, Any]) -> str:
+    """The service account of the controller, in the chart's own name or in that of these values."""
+    return str(_account_values(values).get("name") or CONTROLLER_ACCOUNT)
+
+
+def role_in(values: Mapping[str, Any]) -> str:
+    """ARN of the role that these values of the chart name for the controller; "" where they name none."""
+    annotations = _account_values(values).get("annotations")
+    return str(annotations.get(ROLE_ANNOTATION) or "") if isinstance(annotations, Mapping) else ""
+
+
+def _account_values(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    held: Any = values
+    for key in ("controller", "serviceAccount"):
+        held = held.get(key) if isinstance(held, Mapping) else None
+    return held if isinstance(held, Mapping) else {}
 
 
 class Via(Enum):
