@@ -35,6 +35,7 @@ class Gaps:
             ("GET", FILE_SYSTEM): self._backup_policy,
             ("GET", ASSOCIATIONS): self._list_associations,
             ("POST", ASSOCIATIONS): self.associate,
+            ("GET", rf"{ASSOCIATIONS[:-2]}/(?P<id>[^/]+)"): self._association,
             ("DELETE", rf"{ASSOCIATIONS[:-2]}/(?P<id>[^/]+)"): self._disassociate,
         }
         for (verb, pattern), reply in routes.items():
@@ -73,9 +74,13 @@ class Gaps:
         name = f"a-{self._made:017}"
         arn = f"arn:aws:eks:us-east-1:123456789012:podidentityassociation/{cluster}/{name}"
         made = {**mine, "clusterName": cluster, "roleArn": given["roleArn"]}
-        made |= {"associationArn": arn, "associationId": name}
+        made |= {"associationArn": arn, "associationId": name, "tags": given.get("tags", {})}
         self.associations.append(made)
         return 200, {"association": made}
+
+    def _association(self, cluster: str, id: str) -> Answer:
+        found = [a for a in self.associations if (a["clusterName"], a["associationId"]) == (cluster, id)]
+        return (200, {"association": found[0]}) if found else (404, {"__type": "ResourceNotFoundException"})
 
     def _disassociate(self, cluster: str, id: str) -> Answer:
         found = [a for a in self.associations if (a["clusterName"], a["associationId"]) == (cluster, id)]

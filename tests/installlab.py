@@ -119,6 +119,11 @@ class InstallLab:
     def __post_init__(self) -> None:
         self.example = self.whole or healthy(self.world.shape)
 
+    @property
+    def controllers(self) -> type[Cluster]:
+        """What works in the cluster while efsdiag waits."""
+        return Cluster
+
     def run(self, *arguments: str) -> int:
         """`efsdiag` in this process; what it prints is in `printed`. The risks on the command line are agreed to."""
         consents.agree_on(arguments, self.journal)
@@ -151,7 +156,7 @@ class InstallLab:
         time.sleep(self.pause_s)
         # What the cluster asks AWS for is not asked with the rights of who runs efsdiag.
         with patch.object(self.aws, "meddle", lambda _: None):
-            Cluster(self).work()
+            self.controllers(self).work()
 
     @property
     def journal(self) -> Path:
@@ -398,9 +403,10 @@ def _helm(lab: InstallLab, what: Write) -> None:
     given = what.parameters
     name = given["release"]
     if what.operation == "helm:uninstall":
-        if lab.releases.pop(name, None) is None:
+        held = lab.releases.pop(name, None)
+        if held is None:
             raise WriteFailed(Trouble.GONE, f"release {name} is not there")
-        for thing in _chart(lab, name, {}):
+        for thing in _chart(lab, name, held.parameters["values"]):
             metadata = thing["metadata"]
             lab.kube.remove(_resource(thing), metadata["name"], metadata.get("namespace", ""))
         return
@@ -424,7 +430,9 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
     """The objects of the chart, as the healthy world has them."""
     example = lab.example
     if release == DRIVER:
-        account = example.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")
+        account = copy.deepcopy(example.get("serviceaccounts", "efs-csi-controller-sa", "kube-system"))
+        own = values.get("controller", {}).get("serviceAccount", {})
+        account["metadata"]["annotations"] = dict(own.get("annotations", {}))
         node = example.get("serviceaccounts", "efs-csi-node-sa", "kube-system")
         controller = copy.deepcopy(example.controller)
         given = values.get("controller", {})
@@ -434,7 +442,8 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
         }
         daemons = copy.deepcopy(example.daemonset)
         daemons.pop("status", None)
-        return [example.all("csidrivers")[0], account, node, daemons, controller]
+        accounts = [account, node] if own.get("create", True) else [node]
+        return [example.all("csidrivers")[0], *accounts, daemons, controller]
     deployment = copy.deepcopy(example.deployment)
     deployment.pop("status", None)
     server = values.get("server", {})
@@ -451,11 +460,13 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
 
 
 @contextmanager
-def install_lab(world: World, folder: Path, whole: World | None = None) -> Iterator[InstallLab]:
+def install_lab(
+    world: World, folder: Path, whole: World | None = None, made: type[InstallLab] | None = None
+) -> Iterator[InstallLab]:
     """The lab of a world. Its files are in `folder`."""
     write(world, folder / "bundle")
     with AwsWorld(world.region) as aws:
         build(aws, folder / "bundle")
         served = renamed(folder / "bundle", aws, folder / "served")
         with KubeApi.from_bundle(served, unread="empty") as kube:
-            yield InstallLab(world, kube, aws, folder, whole=whole)
+            yield (made or InstallLab)(world, kube, aws, folder, whole=whole)
