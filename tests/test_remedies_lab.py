@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awsworld import Trouble
+from awsworld import ACCOUNT_ID, Trouble
 from commandline import Shell, missing
 from commandshapes import RUN_BY, are_run, nowhere_run
 from permits import rights_for
@@ -91,6 +91,18 @@ def another_usable_profile(world: World) -> None:
     role = world.aws[f"iam/get-role/RoleName={world.node_role}"]["Role"]
     profiles = world.aws["iam/list-instance-profiles"]["InstanceProfiles"]
     profiles.append({"InstanceProfileName": "spare", "Arn": arn, "Roles": [role]})
+
+
+def no_role_of_the_driver(world: World) -> None:
+    """The service account names a role that nobody has made yet."""
+    for key in [k for k in world.aws if k.startswith("iam/") and k.endswith(f"RoleName={world.driver_role}")]:
+        del world.aws[key]
+    # Nothing in the account leads to its number any more, which is the server's own.
+    account = world.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")
+    told = [account["metadata"]["annotations"]]
+    told += [e for p in world.driver_pods("efs-csi-controller") for e in p["spec"]["containers"][0]["env"]]
+    for names in told:
+        names |= {k: v.replace(world.account, ACCOUNT_ID) for k, v in names.items() if ":role/" in v}
 
 
 def no_backup(world: World) -> None:
@@ -206,6 +218,11 @@ ROUNDS = {
     "register-oidc-provider": Round(
         "iam.irsa-oidc-provider-missing:account_has_no_oidc_provider-dynamic-eks-v1.33.4",
         "iam.irsa-oidc-provider-missing",
+    ),
+    "create-service-account-role": Round(
+        "iam.irsa-trust-mismatch:role_trusts_another_service_account-dynamic-eks-v1.33.4",
+        "iam.irsa-trust-mismatch",
+        no_role_of_the_driver,
     ),
     "trust-service-account": Round(
         "iam.irsa-trust-mismatch:role_trusts_another_service_account-dynamic-eks-v1.33.4", "iam.irsa-trust-mismatch"

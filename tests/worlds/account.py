@@ -284,7 +284,7 @@ def set_attached(world: World, role: str, policies: dict[str, Any]) -> None:
         }
 
 
-def trust_of(principal: Thing, action: str = "sts:AssumeRole", **condition: Any) -> Thing:
+def trust_of(principal: Thing, action: str | list[str] = "sts:AssumeRole", **condition: Any) -> Thing:
     statement: Thing = {"Effect": "Allow", "Principal": principal, "Action": action}
     if condition:
         statement["Condition"] = condition

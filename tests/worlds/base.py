@@ -62,8 +62,9 @@ def _add_identities(world: World) -> None:
     )
     add_role(world, world.driver_role, trust, {"efs-csi-driver": DRIVER_POLICY})
     world.aws["iam/list-open-id-connect-providers"] = {"OpenIDConnectProviderList": [{"Arn": provider}]}
+    arn = f"arn:aws:eks:{world.region}:{world.account}:cluster/shop-cluster"
     world.aws["eks/describe-cluster/name=shop-cluster"] = {
-        "cluster": {"name": "shop-cluster", "identity": {"oidc": {"issuer": f"https://{issuer}"}}}
+        "cluster": {"name": "shop-cluster", "arn": arn, "identity": {"oidc": {"issuer": f"https://{issuer}"}}}
     }
     world.aws["eks/list-pod-identity-associations/clusterName=shop-cluster"] = {"associations": []}
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 
-from worlds.account import DRIVER_POLICY
+from worlds.account import DRIVER_POLICY, trust_of
 from worlds.fault import Stage, fault
 from worlds.faults_iam import EKS, KUBEADM, denied, drop_web_identity, set_driver_policy
 from worlds.stages import unprovisioned
 from worlds.world import Thing, World
 
+PODS = {"Service": "pods.eks.amazonaws.com"}
+ASSOCIATION = "a-0123456789abcdef0"
 
-def _use_pod_identity(world: World) -> None:
+
+def _use_pod_identity(world: World, *, trusted: bool = True) -> None:
     """The controller asks the agent on its node, and EKS associates the driver's role with its service account."""
     drop_web_identity(world)
     account = world.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")
@@ -19,8 +22,13 @@ def _use_pod_identity(world: World) -> None:
     for pod in world.driver_pods("efs-csi-controller"):
         address = "http://169.254.170.23/v1/credentials"
         pod["spec"]["containers"][0]["env"].append({"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": address})
-    associations = world.aws["eks/list-pod-identity-associations/clusterName=shop-cluster"]["associations"]
-    associations.append({"namespace": "kube-system", "serviceAccount": "efs-csi-controller-sa"})
+    role = world.aws[f"iam/get-role/RoleName={world.driver_role}"]["Role"]
+    if trusted:
+        role["AssumeRolePolicyDocument"] = trust_of(PODS, ["sts:AssumeRole", "sts:TagSession"])
+    own = {"namespace": "kube-system", "serviceAccount": "efs-csi-controller-sa", "associationId": ASSOCIATION}
+    world.aws["eks/list-pod-identity-associations/clusterName=shop-cluster"]["associations"].append(own)
+    described = f"eks/describe-pod-identity-association/associationId={ASSOCIATION}&clusterName=shop-cluster"
+    world.aws[described] = {"association": {**own, "roleArn": role["Arn"]}}
     add_identity_agents(world)
 
 
@@ -41,9 +49,9 @@ UNLOADED = (
 )
 
 
-@fault("iam.pod-identity-missing", Stage.BIND, sure=False, **EKS)
+@fault("iam.pod-identity-missing", Stage.BIND, **EKS)
 def role_does_not_trust_pod_identity(world: World) -> None:
-    _use_pod_identity(world)
+    _use_pod_identity(world, trusted=False)
     says = "Unauthorized Exception! EKS does not have permissions to assume the associated role."
     unprovisioned(world, f"{UNLOADED}: [AccessDeniedException]: {says}")
 
@@ -57,9 +65,8 @@ def no_agent_stands_on_the_controllers_node(world: World) -> None:
     unprovisioned(world, f"{UNLOADED}exceeded maximum number of attempts, 3, request send failed, {says}")
 
 
-@fault("iam.role-without-policy", Stage.BIND, label="pod-identity", sure=False, **EKS)
+@fault("iam.role-without-policy", Stage.BIND, label="pod-identity", **EKS)
 def associated_role_has_no_policy(world: World) -> None:
-    """With Pod Identity nothing but AWS itself names the role, where it refuses."""
     _use_pod_identity(world)
     set_driver_policy(world, None)
     denied(world, "DescribeAccessPoints")
