@@ -81,6 +81,7 @@ ON_ITS_NODE = {
     "controller_node": node("worker1", providerID=f"aws:///us-east-1a/{INSTANCE}"),
     "heard": heard(),
     "eks_cluster_name": None,
+    "identity_way": None,
     "controller_role": None,
 }
 ASSOCIATIONS = {"IamInstanceProfileAssociations": [association()]}
@@ -537,6 +538,7 @@ def test_a_policy_that_cannot_be_read_is_unknown(operation: str) -> None:
         "efs_classes": EFS_CLASS,
         "file_systems": {FS: file_system()},
         "eks_cluster_name": None,
+        "identity_way": None,
         "efs_volumes": (),
         "heard": heard(),
         "controller_deployment": {"spec": {"template": {"spec": {"containers": []}}}},

@@ -17,6 +17,7 @@ from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_mount, judge_
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
 from efsdiag.semantics.unread import unread_of
+from efsdiag.settings import INSTANCE_PROFILE
 
 DENIED_ABOVE = ("iam.scp-deny", "iam.permissions-boundary", "iam.explicit-deny")
 TIMEOUTS = ("context deadline exceeded", "request canceled", "exceeded maximum number of attempts")
@@ -97,10 +98,13 @@ def instance_metadata_reachable(
     heard: Heard | None = None,
     eks_cluster_name: Any = UNREAD,
     controller_role: Any = UNREAD,
+    identity_way: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(path.via.value))
+    if identity_way == INSTANCE_PROFILE:
+        eks_cluster_name = None
     if eks_cluster_name and not path.annotated and (refused := unread_of(controller_role)):
         return refused
     if eks_cluster_name and (path.annotated or controller_role is None or not may_use_efs(controller_role)):
@@ -142,6 +146,7 @@ def policy_allows_driver(
     file_systems: Any = UNREAD,
     heard: Heard | None = None,
     pod_identity_role: Any = UNREAD,
+    identity_way: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
     if path.via is Via.POD_IDENTITY and controller_role is None and (unread := unread_of(pod_identity_role)):
@@ -152,7 +157,7 @@ def policy_allows_driver(
         )
     if controller_role is None:
         return waiting("there is no role")
-    on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None
+    on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None and identity_way != INSTANCE_PROFILE
     if on_its_node and not may_use_efs(controller_role):
         return unread_of(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
     parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}

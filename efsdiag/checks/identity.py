@@ -17,7 +17,7 @@ from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.semantics.driver_rights import may_use_efs
 from efsdiag.semantics.objects import is_ready
 from efsdiag.semantics.unread import unread_of
-from efsdiag.settings import POD_IDENTITY
+from efsdiag.settings import INSTANCE_PROFILE, POD_IDENTITY
 
 AUTO_MODE = "eks.amazonaws.com/compute-type"
 """Nodes with this label at "auto" run the agent as a part of themselves, not as a pod."""
@@ -31,7 +31,7 @@ def service_account_has_role(
     controller_role: Any = UNREAD,
     controller_association: Any = UNREAD,
     pod_identity_associations: Any = UNREAD,
-    identity_way: Any = None,
+    identity_way: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
     if path.via is Via.POD_IDENTITY:
@@ -42,6 +42,8 @@ def service_account_has_role(
         return refused
     if eks_cluster_name is None:
         return skipped("the cluster is not EKS: the driver takes the role of its instance")
+    if identity_way == INSTANCE_PROFILE:
+        return skipped("the settings give the driver the role of its node")
     if path.annotated:
         return _older_than_its_role(path, f"names role {path.annotated.rpartition('/')[2]}", "AWS_ROLE_ARN")
     known = () if isinstance(pod_identity_associations, Unread) else pod_identity_associations or ()

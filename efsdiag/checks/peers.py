@@ -10,7 +10,7 @@ from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
-from efsdiag.settings import Settings
+from efsdiag.settings import INSTANCE_PROFILE, Settings
 
 
 def peers_serve_controller(
@@ -23,6 +23,7 @@ def peers_serve_controller(
     peer_roles: Any = UNREAD,
     file_systems: Any = UNREAD,
     wanted: Settings | None = None,
+    identity_way: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
@@ -33,7 +34,7 @@ def peers_serve_controller(
     unread = next((e for e in given if isinstance(e, Unread)), None)
     if unread is not None:
         return unknown(unread.why, unread.grant)
-    if eks_cluster_name is not None:
+    if eks_cluster_name is not None and identity_way != INSTANCE_PROFILE:
         return skipped("on EKS the role of a node is not meant for the controller: see service-account-has-role")
     if controller_association is None and wanted is None:
         return waiting("the controller's own node has no instance profile: see instance-profile-associated")
