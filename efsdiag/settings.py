@@ -109,8 +109,8 @@ class Iam:
     way: str = setting(
         "",
         choice("", INSTANCE_PROFILE, IRSA, POD_IDENTITY),
-        "How the driver gets its role. Empty: as the cluster has it (instance-profile on EC2; irsa or pod-identity\n"
-        "on EKS).",
+        "How the driver gets its role. Empty: as the cluster has it (instance-profile on EC2; on EKS pod-identity\n"
+        "where its agent stands on every node, else irsa).",
     )
     role: str = setting("", ACCOUNT_PART, "Name of the role. Empty: NAME-efs-csi.")
     policy: str = setting("", ACCOUNT_PART, "Name of the role's inline policy. Empty: NAME-efs-csi.")

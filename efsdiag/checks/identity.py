@@ -15,12 +15,10 @@ from efsdiag.semantics.credentials import (
 )
 from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.semantics.driver_rights import may_use_efs
-from efsdiag.semantics.objects import is_ready
+from efsdiag.semantics.objects import has_identity_agent, is_ready
 from efsdiag.semantics.unread import unread_of
 from efsdiag.settings import INSTANCE_PROFILE, POD_IDENTITY
 
-AUTO_MODE = "eks.amazonaws.com/compute-type"
-"""Nodes with this label at "auto" run the agent as a part of themselves, not as a pod."""
 OWN_ISSUER = "kubectl get --raw /.well-known/openid-configuration"
 """Tells the issuer of a cluster that is not EKS."""
 
@@ -137,8 +135,8 @@ def pod_identity_served(
         return failed_all([finding_of(said[0], sure=False)])
     if controller_node is None:
         return waiting("the controller stands on no node")
-    name, labels = controller_node["metadata"]["name"], controller_node["metadata"].get("labels") or {}
-    if labels.get(AUTO_MODE) == "auto":
+    name = controller_node["metadata"]["name"]
+    if has_identity_agent(controller_node):
         return skipped(f"node {name} of EKS Auto Mode has the agent built in")
     if isinstance(identity_agents, Unread):
         return unknown(identity_agents.why, identity_agents.grant)

@@ -7,11 +7,9 @@ from typing import Any
 from efsdiag.evidence.eks import AGENT_LABEL
 from efsdiag.model import UNREAD, Missing, Unread
 from efsdiag.semantics.driver import ROLE_ANNOTATION, USUAL_NAMESPACE, account_in, role_in
-from efsdiag.semantics.objects import is_eks
+from efsdiag.semantics.objects import has_identity_agent, is_eks
 from efsdiag.settings import INSTANCE_PROFILE, IRSA, POD_IDENTITY, Settings
 
-BUILT_IN = ("eks.amazonaws.com/compute-type", "auto")
-"""Label of the nodes of EKS Auto Mode, which have the agent of Pod Identity as a part of themselves."""
 NAME_IT = "say how the driver gets its role in the setting iam.way"
 
 
@@ -65,7 +63,7 @@ def identity_way(
         return POD_IDENTITY
     if _annotated(wished_account):
         return IRSA
-    served = all(n["metadata"]["name"] in agent_nodes or _has_agent(n) for n in wanted_nodes)
+    served = all(n["metadata"]["name"] in agent_nodes or has_identity_agent(n) for n in wanted_nodes)
     if served or eks_issuer:
         return POD_IDENTITY if served else IRSA
     why = "the cluster has no OIDC issuer, and no agent of Pod Identity on every node"
@@ -104,8 +102,3 @@ def wished_role(
 def _annotated(account: dict[str, Any] | None) -> str:
     annotations = (account or {}).get("metadata", {}).get("annotations") or {}
     return str(annotations.get(ROLE_ANNOTATION, ""))
-
-
-def _has_agent(node: dict[str, Any]) -> bool:
-    label, value = BUILT_IN
-    return bool((node["metadata"].get("labels") or {}).get(label) == value)

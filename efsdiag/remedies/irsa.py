@@ -133,10 +133,10 @@ def associate_pod_identity(
     path, place = controller_credential_path, _place(eks_cluster, file_systems or {})
     if place is None:
         return Declined("the account is not known, since neither its cluster nor a file system of it is")
+    if cause.object is not None and cause.object.kind == "Node":
+        return Declined(f"node {cause.object.name} lacks the agent, which is the EKS add-on eks-pod-identity-agent")
     if own_association(pod_identity_associations, path) is not None:
         return Declined(f"service account {path.service_account} has an association; its role or the agent is at fault")
-    if cause.object is not None and cause.object.kind != "ServiceAccount":
-        return Declined(f"it is {cause.object.kind} {cause.object.name} that lacks something, not the association")
     arn = wished_role or _role_arn(place, _role_name(eks_cluster_name))
     name, cluster_arn = arn.rpartition("/")[2], str((eks_cluster or {}).get("arn", ""))
     present = own_role if own_role and own_role.name == name else None

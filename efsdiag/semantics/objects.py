@@ -65,6 +65,15 @@ def backends_of(ingress: dict[str, Any]) -> set[str]:
     return {str(b["service"]["name"]) for b in backends if b.get("service")}
 
 
+def has_identity_agent(node: dict[str, Any]) -> bool:
+    """Whether the node, one of EKS Auto Mode, has the agent of Pod Identity as a part of itself, and not as a pod.
+
+    Source:  https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+    """
+    labels = node["metadata"].get("labels") or {}
+    return bool(labels.get("eks.amazonaws.com/compute-type") == "auto")
+
+
 def is_eks(node: dict[str, Any]) -> bool:
     """Whether the node belongs to an EKS cluster: its kubelet is of EKS's own make."""
     return "-eks-" in str(node.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""))
