@@ -310,7 +310,8 @@ def test_a_service_account_that_names_a_role_already_keeps_it(lab: EksLab) -> No
     assert lab.run("install", "--plan") == 0, lab.printed
     assert '"serviceAccount": {"create": false}' in lab.printed
     assert re.search(r"create-role --role-name efs .*--path /teams/storage/", lab.printed)
-    assert ROLE not in lab.printed
+    assert f"put-role-policy --role-name efs --policy-name {ROLE}" in lab.printed
+    assert f"--role-name {ROLE}" not in lab.printed
 
 
 @pytest.mark.parametrize("way", one_in(2, WAYS))
