@@ -116,7 +116,7 @@ def test_the_driver_is_installed_with_its_hook_and_spread_over_nodes(lab: HelmLa
     assert controller is not None
     (spread,) = controller["spec"]["template"]["spec"]["topologySpreadConstraints"]
     assert spread["topologyKey"] == "kubernetes.io/hostname"
-    account = lab.kube.object("serviceaccounts", "efs-csi-node-sa", "kube-system")
+    account = lab.kube.object("serviceaccounts", "efs-csi-controller-sa", "kube-system")
     assert account is not None
     assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/x"
     assert lab.kube.object("csidrivers.storage.k8s.io", "efs.csi.aws.com")
