@@ -22,6 +22,7 @@ from efsdiag.setting_kinds import (
     DURATION,
     FREE_MAP,
     KMS_KEY,
+    NAME,
     NAMESPACE,
     PATH,
     QUANTITY,
@@ -191,7 +192,7 @@ class Settings:
 
     name: str = setting(
         "prometheus-efs",
-        DNS_NAME,
+        NAME,
         "Base of all names: creation token and tag Name in AWS, and the names that are empty below.",
     )
     tags: dict[str, str] = setting({}, TAGS, "AWS tags of everything that is made there.")
@@ -220,21 +221,39 @@ class Settings:
 
 
 _NAMED = {
-    "": {"claim": "", "volume": "", "storage_class": ""},
-    "iam": {"role": "-efs-csi", "policy": "-efs-csi", "instance_profile": "-efs-csi"},
+    ("claim",): "",
+    ("volume",): "",
+    ("storage_class",): "",
+    ("iam", "role"): "-efs-csi",
+    ("iam", "policy"): "-efs-csi",
+    ("iam", "instance_profile"): "-efs-csi",
 }
-"""Section → field that is empty where the name is to be its base → what follows the name."""
+"""Field that is empty where the name is to be its base → what follows the name."""
+
+
+def names_made(given: Settings) -> Iterator[tuple[str, Kind, str]]:
+    """What is made from `name` in the place of the empty names: (key by its whole path, its kind, the name)."""
+    for path, tail in _NAMED.items():
+        part, field_name = _holder(given, path), path[-1]
+        if not getattr(part, field_name):
+            kind = next(f for f in fields(part) if f.name == field_name).metadata["kind"]
+            yield ".".join(key_of(name) for name in path), kind, given.name + tail
 
 
 def with_names(given: Settings) -> Settings:
     """The settings with names made from `name` in the place of the empty ones."""
     made: Any = given
-    for where, names in _NAMED.items():
-        part = getattr(made, where) if where else made
-        part = replace(part, **{n: getattr(part, n) or given.name + tail for n, tail in names.items()})
-        made = replace(made, **{where: part}) if where else part
+    for path, tail in _NAMED.items():
+        part = _holder(made, path)
+        part = replace(part, **{path[-1]: getattr(part, path[-1]) or given.name + tail})
+        made = part if len(path) == 1 else replace(made, **{path[0]: part})
     found: Settings = made
     return found
+
+
+def _holder(given: Any, path: tuple[str, ...]) -> Any:
+    """The settings themselves, or the section in which the field is."""
+    return given if len(path) == 1 else getattr(given, path[0])
 
 
 def default_settings() -> Settings:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from efsdiag.setting_kinds import Kind
-from efsdiag.settings import Settings, documented, known_fields, section_of, with_names
+from efsdiag.settings import Settings, documented, known_fields, names_made, section_of, with_names
 from efsdiag.yaml_files import RuleError, placed, scalar_of, to_yaml
 
 FILE = "efsdiag.yaml"
@@ -27,14 +27,16 @@ def load_settings(file: Path | None = None, flags: Iterable[str] = ()) -> Settin
     Errors: RuleError for a file that is not YAML or has a key twice; SettingError for an unknown key, a wrong type and
     a bad value, each with file and line, or with the flag.
     """
-    settings = Settings()
+    settings, shown_as, named_at = Settings(), str(file) if file else "the settings", ""
     if file is not None:
-        shown_as = str(file)
         document, places = placed(file, shown_as)
         settings = _filled(settings, document, (), places, shown_as)
+        named_at = places.get(("name",), "")
     for flag in flags:
         settings = _with_flag(settings, flag)
-    _verify_together(settings, str(file) if file else "the settings")
+        named_at = _flag(flag) if flag.startswith("name=") else named_at
+    _verify_together(settings, shown_as)
+    _verify_names(settings, named_at or shown_as)
     return with_names(settings)
 
 
@@ -112,7 +114,7 @@ def _unknown(path: tuple[str, ...], where: str, known: Iterable[str]) -> Setting
 
 def _with_flag(settings: Settings, flag: str) -> Settings:
     """The settings with one flag over them. The value is text where text is wanted, and YAML elsewhere."""
-    where = f"--set {flag}"
+    where = _flag(flag)
     whole, sign, text = flag.partition("=")
     if not sign:
         raise SettingError("setting-malformed", where, "has no =; KEY=VALUE is wanted, such as storage.capacity=80Gi")
@@ -127,6 +129,11 @@ def _with_flag(settings: Settings, flag: str) -> Settings:
         if not section_of(field):
             return _with_value(settings, path[:depth], path[depth:], text, field.metadata["kind"], part, where)
     raise SettingError("setting-mistyped", where, f"{whole} has settings of its own; name one of them")
+
+
+def _flag(flag: str) -> str:
+    """Where a mistake in the flag is."""
+    return f"--set {flag}"
 
 
 def _with_value(
@@ -166,6 +173,15 @@ def _verify_together(settings: Settings, where: str) -> None:
     if storage.kms_key and not storage.encrypted:
         says = "storage.kmsKey is given, and storage.encrypted is false"
         raise SettingError("settings-disagree", where, says)
+
+
+def _verify_names(settings: Settings, where: str) -> None:
+    """Names that are made from `name` have to be such as their own settings would take."""
+    wrong = [(key, problem) for key, kind, made in names_made(settings) if (problem := kind.fault(made))]
+    if wrong:
+        keys, problem = ", ".join(key for key, _ in wrong), wrong[0][1]
+        says = f"name makes {keys}, which {problem}"
+        raise SettingError("setting-invalid", where, says, f"shorten name, or give {keys} in the settings")
 
 
 def _named(path: tuple[str, ...]) -> str:
