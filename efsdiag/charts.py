@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from efsdiag.releases import Chart, Release
-from efsdiag.settings import ACCESS_POINT_DYNAMIC, Driver, Prometheus, Settings
+from efsdiag.semantics.selectors import requirements_of
+from efsdiag.settings import ACCESS_POINT_DYNAMIC, IRSA, POD_IDENTITY, Driver, Prometheus, Settings
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
@@ -39,22 +40,39 @@ def chart_of(given: Driver | Prometheus) -> Chart:
 
 
 def driver_values(settings: Settings, role_arn: str = "") -> dict[str, Any]:
-    """Values of the chart aws-efs-csi-driver: the controller on different nodes, tags, region and role."""
+    """Values of the chart aws-efs-csi-driver, those of the user over them."""
+    return merged(own_driver_values(settings, role_arn), settings.driver.values)
+
+
+def own_driver_values(settings: Settings, role_arn: str = "") -> dict[str, Any]:
+    """What the settings mean in that chart: the controller on different nodes, tags, region and role.
+
+    A controller that takes its role from its instance can work on the nodes alone whose instances get it.
+    """
     driver = settings.driver
     account = {"serviceAccount": {"annotations": {ROLE_ANNOTATION: role_arn}}} if role_arn else {}
     spread = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "ScheduleAnyway"}
     controller: dict[str, Any] = {"replicaCount": driver.replicas, "topologySpreadConstraints": [spread], **account}
+    if settings.nodes and settings.iam.way not in (IRSA, POD_IDENTITY):
+        controller["affinity"] = node_affinity(settings.nodes)
     if driver.tags:
         controller["tags"] = dict(driver.tags)
     node: dict[str, Any] = dict(account)
     if driver.region:
         # efs-utils asks IMDS for the region, and takes this where it gets no answer.
         node["env"] = [{"name": "AWS_DEFAULT_REGION", "value": driver.region}]
-    return merged({"controller": controller, **({"node": node} if node else {})}, driver.values)
+    return {"controller": controller, **({"node": node} if node else {})}
 
 
 def prometheus_values(settings: Settings) -> dict[str, Any]:
-    """Values of the chart prometheus: one writer on the claim, as the owner of its data, bounded in time and size."""
+    """Values of the chart prometheus, those of the user over them."""
+    return merged(own_prometheus_values(settings), settings.prometheus.values)
+
+
+def own_prometheus_values(settings: Settings) -> dict[str, Any]:
+    """What the settings mean in that chart: one writer on the claim, as the owner of its data, bounded in time and
+    size, on the nodes that reach EFS.
+    """
     given, stateful = settings.prometheus, settings.prometheus.stateful_set
     service: dict[str, Any] = {"type": given.service_type}
     if given.source_ranges:
@@ -74,15 +92,32 @@ def prometheus_values(settings: Settings) -> dict[str, Any]:
         "retention": given.retention,
         "retentionSize": given.retention_size,
         "service": service,
+        **on_nodes(settings),
     }
-    values = {
+    return {
         "server": server,
         "alertmanager": _alertmanager(settings),
         "prometheus-pushgateway": {"enabled": given.pushgateway},
         "prometheus-node-exporter": _node_exporter(given),
         "kube-state-metrics": {"enabled": given.kube_state_metrics},
     }
-    return merged(values, given.values)
+
+
+def placement(settings: Settings) -> dict[str, Any]:
+    """On which nodes the pod of Prometheus may stand, by what a pod's spec calls it, with the values of the user."""
+    server = prometheus_values(settings)["server"] or {}
+    return {name: server[name] for name in ("affinity", "nodeSelector", "tolerations") if server.get(name)}
+
+
+def on_nodes(settings: Settings) -> dict[str, Any]:
+    """The value by which a pod stands on the nodes that reach EFS only; nothing where those are all nodes."""
+    return {"affinity": node_affinity(settings.nodes)} if settings.nodes else {}
+
+
+def node_affinity(selector: str) -> dict[str, Any]:
+    """The affinity of a pod that may stand on the nodes of the label selector, and on no others."""
+    terms = [{"matchExpressions": requirements_of(selector)}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def _alertmanager(settings: Settings) -> dict[str, Any]:
@@ -90,7 +125,8 @@ def _alertmanager(settings: Settings) -> dict[str, Any]:
         return {"enabled": False}
     # It asks for a claim of its own, which stays pending where nothing makes volumes.
     if settings.storage.way == ACCESS_POINT_DYNAMIC:
-        return {"enabled": True, "persistence": {"enabled": True, "storageClass": settings.storage_class}}
+        kept = {"enabled": True, "storageClass": settings.storage_class}
+        return {"enabled": True, "persistence": kept, **on_nodes(settings)}
     return {"enabled": True, "persistence": {"enabled": False}}
 
 

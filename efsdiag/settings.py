@@ -199,7 +199,10 @@ class Settings:
     region: str = setting("", REGION, "AWS region. Empty: the one that the cluster's nodes say.")
     namespace: str = setting("monitoring", NAMESPACE, "Namespace of the claim and of Prometheus.")
     nodes: str = setting(
-        "", SELECTOR, "Nodes that are to reach EFS (a label selector, such as pool=data). Empty: all that take pods."
+        "",
+        SELECTOR,
+        "Nodes that are to reach EFS (a label selector, such as pool=data): Prometheus and the driver's controller\n"
+        "are kept to them. Empty: all that take pods.",
     )
     uid: int = setting(65534, UID, "User that Prometheus runs as, and that owns its data.")
     gid: int = setting(65534, UID, "Group that Prometheus runs as, and that owns its data.")

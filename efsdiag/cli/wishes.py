@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from efsdiag.chart_conflicts import conflicts
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import Request
 from efsdiag.settings import Settings
-from efsdiag.settings_file import FILE, load_settings
+from efsdiag.settings_file import FILE, load_settings, setting_place
 from efsdiag.subjects import SubjectError, parse_target
 from efsdiag.target import subject_of
 from efsdiag.yaml_files import RuleError
@@ -19,10 +20,15 @@ def settings_of(file: str | None, flags: tuple[str, ...]) -> Settings:
     path = Path(file) if file else Path(FILE)
     if file and not path.is_file():
         raise Fault("settings-not-found", f"there is no file {file}", "efsdiag install --init writes one", USAGE)
+    present = path if path.is_file() else None
     try:
-        return load_settings(path if path.is_file() else None, flags)
+        settings = load_settings(present, flags)
     except RuleError as error:
         raise Fault(error.reference, f"{error.where} {error.message}", error.hint, USAGE) from error
+    for conflict in conflicts(settings):
+        where = setting_place(present, conflict.key) if present else ""
+        raise Fault("settings-disagree", f"{where} {conflict.says}".strip(), conflict.hint, USAGE)
+    return settings
 
 
 def wishing(request: Request, file: str) -> Request:

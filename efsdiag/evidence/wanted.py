@@ -23,14 +23,19 @@ def wanted() -> Settings | None:
     return None
 
 
-def wanted_nodes(read: Any, wanted: Settings) -> list[dict[str, Any]] | None:
+def wanted_nodes(read: Any, wanted: Settings) -> list[dict[str, Any]] | Missing:
     """The nodes that are to reach EFS, sorted by name: those that the settings select, else all that take pods.
+
+    Unreadable where there is none: nothing of an install could be judged, and nothing is to be made for it.
 
     Source:  kube:list nodes, label selector
     """
     found = read("kube:list nodes", labelSelector=wanted.nodes) or []
     chosen = found if wanted.nodes else [n for n in found if _takes_pods(n)]
-    return sorted(chosen, key=lambda n: str(n["metadata"]["name"])) or None
+    if not chosen:
+        why = f"no node has the labels {wanted.nodes}" if wanted.nodes else "no node of the cluster takes pods"
+        return Missing("wanted_nodes", why, False, "name nodes that are there in the setting nodes")
+    return sorted(chosen, key=lambda n: str(n["metadata"]["name"]))
 
 
 def _takes_pods(node: dict[str, Any]) -> bool:

@@ -15,7 +15,9 @@ Object = dict[str, Any]
 MODES = ["ReadWriteMany"]
 
 
-def create_file_system(cause: Finding, wanted: Settings, wanted_file_system: Object | None = None) -> Proposal:
+def create_file_system(
+    cause: Finding, wanted: Settings, wanted_nodes: list[Object], wanted_file_system: Object | None = None
+) -> Proposal:
     storage = wanted.storage
     if storage.file_system or wanted_file_system is not None:
         named = storage.file_system or str((wanted_file_system or {})["FileSystemId"])

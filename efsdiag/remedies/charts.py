@@ -17,7 +17,10 @@ def install_driver(
     node_daemonset: dict[str, Any] | None = None,
     controller_deployment: dict[str, Any] | None = None,
     wanted: Settings | None = None,
+    wanted_nodes: Any = UNREAD,
 ) -> Proposal:
+    if isinstance(wanted_nodes, Unread):
+        return Declined(wanted_nodes.why)
     there = node_daemonset or controller_deployment
     if there is not None:
         return Declined(f"part of the driver is there ({there['metadata']['name']}); who installed it has to mend it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Proposal
+from efsdiag.charts import placement
 from efsdiag.jobs.manifest import Inside, Place, creation, deletion, look_job, reach_job, trial_job
 from efsdiag.model import UNREAD, Ref
 from efsdiag.semantics.attempt import Attempt
@@ -86,7 +87,7 @@ def write_through_the_claim(
     if waiting:
         return Declined(f"claim {', '.join(waiting)} is not bound yet")
     who, image = Credentials(wanted.uid, wanted.gid), probe_image or wanted.smoke_image
-    job = trial_job(wanted.namespace, wanted.claim, image, who, own_job_names)
+    job = trial_job(wanted.namespace, wanted.claim, image, who, placement(wanted), own_job_names)
     words = f"run a Job that writes a line through claim {wanted.claim} and reads it back, as {who}"
     on = Ref("PersistentVolumeClaim", wanted.claim, wanted.namespace)
     return (Change(creation(job), words, on, undo=deletion(job)),)
