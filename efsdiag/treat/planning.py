@@ -17,10 +17,10 @@ VALID_FOR = timedelta(hours=1)
 
 HELD_BACK = "what it would write holds a secret that stands in the object, and efsdiag keeps none: change it by hand"
 
-TRIAL = {"write-through-the-claim": "volume-takes-writes"}
-"""The same before anything is installed on a claim."""
 LOOKS = {"look-inside-the-volume": "data-owned", "ask-from-the-node": "nfs-answers"}
 """Remedy for not knowing → the check that cannot be decided without it."""
+TRIAL = {"write-through-the-claim": "volume-takes-writes"}
+"""The same before anything is installed on a claim."""
 
 
 class ChoiceError(Exception):
