@@ -52,6 +52,7 @@ TARGET = (
     "single-instance",
     "data-path-on-volume",
     "data-directory-writable",
+    "ready-answered",
     "pod-ready",
 )
 """The checks, from the account to the pod. All of them are checks of an ordinary `why`."""
