@@ -25,6 +25,7 @@ _DECIDED: dict[tuple[str, Keys], str] = {
     ("prometheus", ("server", "statefulSet", "enabled")): "prometheus.statefulSet",
     ("prometheus", ("server", "persistentVolume", "enabled")): "claim",
     ("prometheus", ("server", "persistentVolume", "existingClaim")): "claim",
+    ("prometheus", ("server", "persistentVolume", "statefulSetNameOverride")): "claim",
 }
 """Section and value of its chart → the setting that decides it, where it has a value by the settings."""
 _NONE = object()

@@ -11,6 +11,7 @@ from typing import Any
 
 from efsdiag.releases import Chart, Release
 from efsdiag.semantics.selectors import requirements_of
+from efsdiag.setting_names import of_stateful_set
 from efsdiag.settings import ACCESS_POINT_DYNAMIC, IRSA, POD_IDENTITY, Driver, Prometheus, Settings
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
@@ -82,7 +83,7 @@ def own_prometheus_values(settings: Settings) -> dict[str, Any]:
         "statefulSet": {"enabled": stateful},
         # A second pod beside the first one would find the database locked.
         **({} if stateful else {"strategy": {"type": "Recreate"}}),
-        "persistentVolume": {"enabled": True, "existingClaim": settings.claim},
+        "persistentVolume": _persistent_volume(settings),
         "securityContext": {
             "runAsUser": settings.uid,
             "runAsGroup": settings.gid,
@@ -100,6 +101,23 @@ def own_prometheus_values(settings: Settings) -> dict[str, Any]:
         "prometheus-pushgateway": {"enabled": given.pushgateway},
         "prometheus-node-exporter": _node_exporter(given),
         "kube-state-metrics": {"enabled": given.kube_state_metrics},
+    }
+
+
+def _persistent_volume(settings: Settings) -> dict[str, Any]:
+    """The claim of the settings. A StatefulSet of the chart does not look at existingClaim: it mounts the claim of its
+    template, and takes the one of that name that is there; the rest keeps it from making another kind of claim.
+    """
+    named = {"enabled": True, "existingClaim": settings.claim}
+    if not settings.prometheus.stateful_set:
+        return named
+    made_by = settings.storage_class if settings.storage.way == ACCESS_POINT_DYNAMIC else "-"
+    return {
+        **named,
+        "statefulSetNameOverride": settings.claim.removesuffix(of_stateful_set(settings)),
+        "accessModes": ["ReadWriteMany"],
+        "size": settings.storage.capacity,
+        "storageClass": made_by,
     }
 
 
@@ -121,13 +139,12 @@ def node_affinity(selector: str) -> dict[str, Any]:
 
 
 def _alertmanager(settings: Settings) -> dict[str, Any]:
-    if not settings.prometheus.alertmanager:
-        return {"enabled": False}
-    # It asks for a claim of its own, which stays pending where nothing makes volumes.
+    """Its data is where the driver makes volumes, else in its pod: a claim of another class would stay pending."""
+    on = {"enabled": settings.prometheus.alertmanager}
     if settings.storage.way == ACCESS_POINT_DYNAMIC:
         kept = {"enabled": True, "storageClass": settings.storage_class}
-        return {"enabled": True, "persistence": kept, **on_nodes(settings)}
-    return {"enabled": True, "persistence": {"enabled": False}}
+        return {**on, "persistence": kept, **on_nodes(settings)}
+    return {**on, "persistence": {"enabled": False}}
 
 
 def _node_exporter(given: Prometheus) -> dict[str, Any]:

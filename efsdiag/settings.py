@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from efsdiag.setting_kinds import (
@@ -206,7 +206,9 @@ class Settings:
     )
     uid: int = setting(65534, UID, "User that Prometheus runs as, and that owns its data.")
     gid: int = setting(65534, UID, "Group that Prometheus runs as, and that owns its data.")
-    claim: str = setting("", DNS_NAME, "Name of the PersistentVolumeClaim. Empty: NAME.")
+    claim: str = setting(
+        "", DNS_NAME, "Name of the PersistentVolumeClaim. Empty: NAME; of a StatefulSet storage-volume-SERVER-0."
+    )
     volume: str = setting("", DNS_NAME, "Name of the PersistentVolume, where it is made here. Empty: NAME.")
     storage_class: str = setting("", DNS_NAME, "Name of the StorageClass. Empty: NAME.")
     smoke_image: str = setting(
@@ -221,47 +223,6 @@ class Settings:
     def aws_tags(self) -> dict[str, str]:
         """Tags of everything that is made in AWS: those of the file, the name, and the one by which it is found."""
         return {**self.tags, "Name": self.name, "efsdiag/name": self.name}
-
-
-_NAMED = {
-    ("claim",): "",
-    ("volume",): "",
-    ("storage_class",): "",
-    ("iam", "role"): "-efs-csi",
-    ("iam", "policy"): "-efs-csi",
-    ("iam", "instance_profile"): "-efs-csi",
-}
-"""Field that is empty where the name is to be its base → what follows the name."""
-
-
-def names_made(given: Settings) -> Iterator[tuple[str, Kind, str]]:
-    """What is made from `name` in the place of the empty names: (key by its whole path, its kind, the name)."""
-    for path, tail in _NAMED.items():
-        part, field_name = _holder(given, path), path[-1]
-        if not getattr(part, field_name):
-            kind = next(f for f in fields(part) if f.name == field_name).metadata["kind"]
-            yield ".".join(key_of(name) for name in path), kind, given.name + tail
-
-
-def with_names(given: Settings) -> Settings:
-    """The settings with names made from `name` in the place of the empty ones."""
-    made: Any = given
-    for path, tail in _NAMED.items():
-        part = _holder(made, path)
-        part = replace(part, **{path[-1]: getattr(part, path[-1]) or given.name + tail})
-        made = part if len(path) == 1 else replace(made, **{path[0]: part})
-    found: Settings = made
-    return found
-
-
-def _holder(given: Any, path: tuple[str, ...]) -> Any:
-    """The settings themselves, or the section in which the field is."""
-    return given if len(path) == 1 else getattr(given, path[0])
-
-
-def default_settings() -> Settings:
-    """The settings of an empty file."""
-    return with_names(Settings())
 
 
 def key_of(name: str) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from efsdiag.setting_kinds import Kind
-from efsdiag.settings import Settings, documented, known_fields, names_made, section_of, with_names
+from efsdiag.setting_names import names_made, of_stateful_set, with_names
+from efsdiag.settings import Settings, documented, known_fields, section_of
 from efsdiag.yaml_files import RuleError, placed, scalar_of, to_yaml
 
 FILE = "efsdiag.yaml"
@@ -27,16 +28,17 @@ def load_settings(file: Path | None = None, flags: Iterable[str] = ()) -> Settin
     Errors: RuleError for a file that is not YAML or has a key twice; SettingError for an unknown key, a wrong type and
     a bad value, each with file and line, or with the flag.
     """
-    settings, shown_as, named_at = Settings(), str(file) if file else "the settings", ""
+    settings, shown_as = Settings(), str(file) if file else "the settings"
+    given: dict[str, str] = {}
     if file is not None:
         document, places = placed(file, shown_as)
         settings = _filled(settings, document, (), places, shown_as)
-        named_at = places.get(("name",), "")
+        given = {".".join(path): where for path, where in places.items()}
     for flag in flags:
         settings = _with_flag(settings, flag)
-        named_at = _flag(flag) if flag.startswith("name=") else named_at
+        given[flag.partition("=")[0]] = _flag(flag)
     _verify_together(settings, shown_as)
-    _verify_names(settings, named_at or shown_as)
+    _verify_names(settings, given, shown_as)
     return with_names(settings)
 
 
@@ -175,13 +177,19 @@ def _verify_together(settings: Settings, where: str) -> None:
         raise SettingError("settings-disagree", where, says)
 
 
-def _verify_names(settings: Settings, where: str) -> None:
-    """Names that are made from `name` have to be such as their own settings would take."""
-    wrong = [(key, problem) for key, kind, made in names_made(settings) if (problem := kind.fault(made))]
+def _verify_names(settings: Settings, given: Mapping[str, str], shown_as: str) -> None:
+    """Names that are made have to be such as their own settings would take. `given` is where each key stands."""
+    wrong = [(base, key, says) for key, kind, made, base in names_made(settings) if (says := kind.fault(made))]
     if wrong:
-        keys, problem = ", ".join(key for key, _ in wrong), wrong[0][1]
-        says = f"name makes {keys}, which {problem}"
-        raise SettingError("setting-invalid", where, says, f"shorten name, or give {keys} in the settings")
+        base, _, problem = wrong[0]
+        keys = ", ".join(key for on, key, _ in wrong if on == base)
+        says = f"{base} makes {keys}, which {problem}"
+        raise SettingError("setting-invalid", given.get(base, shown_as), says, f"shorten {base}, or give {keys}")
+    end = of_stateful_set(settings)
+    if settings.prometheus.stateful_set and settings.claim and not settings.claim[1:].endswith(end):
+        says = f"claim is {settings.claim!r}; the pod of a StatefulSet gets one that ends in {end}"
+        hint = "leave claim empty, or prometheus.statefulSet false"
+        raise SettingError("settings-disagree", given.get("claim", shown_as), says, hint)
 
 
 def _named(path: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from efsdiag.model import Check, Diagnosis, State, Subject, Verdict
+from efsdiag.setting_names import server_name
 from efsdiag.settings import Settings
 
 TARGET = (
@@ -86,15 +87,9 @@ class Standing:
 
 
 def subject_of(settings: Settings) -> Subject:
-    """The workload that the chart of Prometheus makes.
-
-    Source:  https://github.com/prometheus-community/helm-charts/blob/main/charts/prometheus/templates/_helpers.tpl
-             (prometheus.server.fullname)
-    """
+    """The workload that the chart of Prometheus makes."""
     kind = "statefulset" if settings.prometheus.stateful_set else "deployment"
-    release = settings.prometheus.release
-    base = release if "prometheus" in release else f"{release}-prometheus"
-    return Subject(kind, settings.namespace, f"{base}-server")
+    return Subject(kind, settings.namespace, server_name(settings.prometheus))
 
 
 def standing(verdicts: Mapping[str, Verdict]) -> Standing:

@@ -306,13 +306,17 @@ class Cluster:
 
     def _prometheus(self) -> None:
         namespace = self.lab.world.namespace
-        workload = self.lab.kube.object("deployments.apps", "prometheus-server", namespace)
+        found = (
+            self.lab.kube.object(resource, "prometheus-server", namespace)
+            for resource in ("deployments.apps", "statefulsets.apps")
+        )
+        workload = next((w for w in found if w is not None), None)
         mine = [p for p in self.lab.all("pods", namespace) if "job-name" not in p["metadata"]["labels"]]
         if workload is None:
             for pod in mine:
                 self.lab.kube.remove("pods", pod["metadata"]["name"], namespace)
         elif not mine:
-            self._pod(workload, self.lab.example.node["metadata"]["name"])
+            self._pod(_with_claims(workload), self.lab.example.node["metadata"]["name"])
             workload["status"] = {"replicas": 1, "readyReplicas": 1}
             self.lab.kube.add(workload)
 
@@ -342,6 +346,16 @@ class Cluster:
     def _add(self, thing: Thing) -> None:
         """Keeps an object of the healthy world, with the ids of this one."""
         self.lab.kube.add(json.loads(self.lab.aws.rename(json.dumps(thing))))
+
+
+def _with_claims(workload: Thing) -> Thing:
+    """The workload with the claims of its templates in its pod's volumes, as the controller of StatefulSets has it."""
+    made = copy.deepcopy(workload)
+    for template in made["spec"].get("volumeClaimTemplates", ()):
+        name = template["metadata"]["name"]
+        source = {"claimName": f"{name}-{made['metadata']['name']}-0"}
+        made["spec"]["template"]["spec"]["volumes"].append({"name": name, "persistentVolumeClaim": source})
+    return made
 
 
 @contextmanager

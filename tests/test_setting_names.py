@@ -25,7 +25,7 @@ def test_a_name_that_makes_one_too_long_for_iam_is_told_with_its_line_and_both_s
     assert found.where == f"{tmp_path / 'efsdiag.yaml'}:2"
     assert found.message.startswith("name makes iam.role, iam.instanceProfile, which is 'aaa")
     assert "(at most 64)" in found.message
-    assert found.hint == "shorten name, or give iam.role, iam.instanceProfile in the settings"
+    assert found.hint == "shorten name, or give iam.role, iam.instanceProfile"
 
 
 def test_the_flag_that_gave_the_name_is_told(tmp_path: Path) -> None:

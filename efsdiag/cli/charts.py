@@ -19,7 +19,8 @@ from efsdiag.releases import Release
 from efsdiag.report.layout import Line, line
 from efsdiag.report.release_text import release_lines
 from efsdiag.report.text import safe
-from efsdiag.settings import Driver, Prometheus, Settings, default_settings
+from efsdiag.setting_names import default_settings
+from efsdiag.settings import Driver, Prometheus, Settings
 from efsdiag.settings_file import setting_place
 
 _Part = TypeVar("_Part", Driver, Prometheus)

@@ -9,7 +9,8 @@ from efsdiag.charts import driver_release, prometheus_release
 from efsdiag.model import UNREAD, Finding, Ref, Subject, Unread
 from efsdiag.releases import Chart, release_change
 from efsdiag.semantics.claims import Claim
-from efsdiag.settings import Settings, default_settings
+from efsdiag.setting_names import default_settings
+from efsdiag.settings import Settings
 
 
 def install_driver(
