@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from efsdiag.chart_keys import well_known
 from efsdiag.setting_kinds import Kind
 from efsdiag.setting_names import names_made, of_stateful_set, with_names
-from efsdiag.settings import Settings, documented, known_fields, section_of
+from efsdiag.settings import Driver, Prometheus, Settings, documented, known_fields, section_of
 from efsdiag.yaml_files import RuleError, placed, scalar_of, to_yaml
 
 FILE = "efsdiag.yaml"
@@ -107,11 +108,22 @@ def _unknown(path: tuple[str, ...], where: str, known: Iterable[str]) -> Setting
     *above, key = path
     elsewhere = [whole for whole, _, _ in documented() if whole.rpartition(".")[2].lower() == key.lower()]
     near = [".".join((*above, name)) for name in difflib.get_close_matches(key, list(known), 1, 0.6)]
-    meant = [*near, *elsewhere]
+    meant = [*near, *elsewhere, *_of_chart(key)] if above else [*_of_chart(key), *near, *elsewhere]
     hint = (
         f"did you mean {meant[0]}?" if meant else f"{_named((*above,)) if above else 'the file'} has {', '.join(known)}"
     )
     return SettingError("setting-unknown", where, f"has {_named(path)}, which is no setting", hint)
+
+
+def _of_chart(key: str) -> list[str]:
+    """The setting in which a key stands that people give to one of the two charts."""
+    found = []
+    for section, chart in (("driver", Driver.chart), ("prometheus", Prometheus.chart)):
+        for known in well_known(chart).values():
+            if known.key[0] == key:
+                right = known.meant if len(known.key) == 1 else known.key[:1]
+                found.append(".".join((section, "values", *(right or known.key))))
+    return found
 
 
 def _with_flag(settings: Settings, flag: str) -> Settings:

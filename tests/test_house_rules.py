@@ -104,7 +104,7 @@ MAY_IMPORT = {
     "setting_kinds": {"semantics", "yaml_files"},
     "settings": {"setting_kinds"},
     "setting_names": {"setting_kinds", "settings"},
-    "settings_file": {"setting_kinds", "setting_names", "settings", "yaml_files"},
+    "settings_file": {"chart_keys", "setting_kinds", "setting_names", "settings", "yaml_files"},
     "listing": {"semantics"},
     "jobs": {"changes", "model", "operations", "semantics", "writes"},
     "remedies": {
