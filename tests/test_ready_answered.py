@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from installlab import SAFE, InstallLab, bare, install_lab
+from installlab import SAFE, Cluster, InstallLab, bare, install_lab
 from values import attempt, container, pod, waits
 from worlds.base import healthy
 from worlds.look import diagnosis_of
@@ -143,6 +144,21 @@ def test_an_install_whose_probe_asks_something_else_is_not_called_ready(lab: Ins
     assert "Prometheus runs with its data on EFS" not in lab.printed
     said = " ".join(lab.printed.split())
     assert "is ready without being asked at /-/ready: its readiness probe is of kind tcpSocket" in said
+
+
+def test_for_a_prometheus_that_keeps_its_data_elsewhere_no_file_system_is_made(lab: InstallLab) -> None:
+    theirs = copy.deepcopy(lab.example.deployment)
+    for volume in theirs["spec"]["template"]["spec"]["volumes"]:
+        if volume.pop("persistentVolumeClaim", None):
+            volume["emptyDir"] = {}
+    lab.kube.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
+    lab.kube.add(theirs)
+    Cluster(lab).work()
+    assert lab.run(*SAFE, "--settle", "10s") == 5, lab.printed
+    assert "CreateFileSystem" not in lab.writes()
+    said = " ".join(lab.printed.split())
+    assert "is on no claim of the pod; the settings wish for claim prometheus-efs" in said
+    assert "Prometheus is there, on no claim; its data does not move by itself to claim prometheus-efs" in said
 
 
 # --- the data is on the claim of the settings ---------------------------------------------------------------------
