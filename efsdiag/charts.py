@@ -7,6 +7,7 @@ Source: https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/helm-chart-aw
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from efsdiag.releases import Chart, Release
@@ -16,6 +17,14 @@ from efsdiag.settings import ACCESS_POINT_DYNAMIC, IRSA, POD_IDENTITY, Driver, P
 
 ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
+AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}
+"""The driver's own start-up taint. The chart lets its controller tolerate CriticalAddonsOnly as well, which keeps the
+workload off servers of k3s and RKE2: those get no role."""
+
+
+UNPRIVILEGED = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+"""What the Pod Security level restricted asks of a container, which RKE2 with a CIS profile asks of every namespace.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
 
 
 def driver_release(settings: Settings, role_arn: str = "") -> Release:
@@ -31,6 +40,11 @@ def prometheus_release(settings: Settings) -> Release:
     given = settings.prometheus
     values = prometheus_values(settings)
     return Release(given.release, settings.namespace, chart_of(given), values, True, given.timeout)
+
+
+def with_room(settings: Settings, nodes: int) -> Settings:
+    """The settings with no more pods of the controller than there are nodes: two on one node help nobody."""
+    return replace(settings, driver=replace(settings.driver, replicas=max(1, min(settings.driver.replicas, nodes))))
 
 
 def chart_of(given: Driver | Prometheus) -> Chart:
@@ -53,7 +67,12 @@ def own_driver_values(settings: Settings, role_arn: str = "") -> dict[str, Any]:
     driver = settings.driver
     account = {"serviceAccount": {"annotations": {ROLE_ANNOTATION: role_arn}}} if role_arn else {}
     spread = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "ScheduleAnyway"}
-    controller: dict[str, Any] = {"replicaCount": driver.replicas, "topologySpreadConstraints": [spread], **account}
+    controller: dict[str, Any] = {
+        "replicaCount": driver.replicas,
+        "topologySpreadConstraints": [spread],
+        "tolerations": [dict(AGENT_NOT_READY)],
+        **account,
+    }
     if settings.nodes and settings.iam.way not in (IRSA, POD_IDENTITY):
         controller["affinity"] = node_affinity(settings.nodes)
     if driver.tags:
@@ -89,13 +108,20 @@ def own_prometheus_values(settings: Settings) -> dict[str, Any]:
             "runAsGroup": settings.gid,
             "fsGroup": settings.gid,
             "runAsNonRoot": settings.uid != 0,
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
         "retention": given.retention,
         "retentionSize": given.retention_size,
         "service": service,
         **on_nodes(settings),
     }
+    reload: dict[str, Any] = {}
+    if settings.uid != 0:
+        # Root without capabilities could not write where another user owns the directory.
+        server["containerSecurityContext"] = dict(UNPRIVILEGED)
+        reload = {"configmapReload": {"prometheus": {"containerSecurityContext": dict(UNPRIVILEGED)}}}
     return {
+        **reload,
         "server": server,
         "alertmanager": _alertmanager(settings),
         "prometheus-pushgateway": {"enabled": given.pushgateway},

@@ -14,7 +14,7 @@ from efsdiag.semantics.driver import (
     credential_path,
     plugin_status,
 )
-from efsdiag.semantics.instances import identities_of, live_instances
+from efsdiag.semantics.instances import Identity, identities_of, live_instances
 from efsdiag.semantics.objects import time_of
 from efsdiag.semantics.roles import Role
 
@@ -87,10 +87,26 @@ def plugin_log(read: Any, pod: dict[str, Any], container: str) -> str | None:
 def find_instance(read: Any, node: dict[str, Any], csi_node: dict[str, Any] | None = None) -> Any:
     """The EC2 instance of a node: raw, or a `Missing` that says why it cannot be told.
 
-    Source:  ec2:DescribeInstances, by id, by private IP or by private DNS name
+    Where the node itself leaves it open (k3s and RKE2 give it an id of their own, and an address may be that of an
+    instance in another VPC too), what the driver registered with the kubelet decides, once it is there.
+
+    Source:  ec2:DescribeInstances, by id, by private IP or by private DNS name; kube:get csinodes
     """
+    found = _told_by(read, node, identities_of(node, csi_node))
+    if not isinstance(found, Missing) or csi_node is not None:
+        return found
+    try:
+        registered = read("kube:get csinodes", name=node["metadata"]["name"])
+    except Unreadable:
+        return found
+    known = identities_of(node)
+    more = [i for i in identities_of(node, registered) if i not in known]
+    return _told_by(read, node, more) if more else found
+
+
+def _told_by(read: Any, node: dict[str, Any], identities: list[Identity]) -> Any:
     name = node["metadata"]["name"]
-    for identity in identities_of(node, csi_node):
+    for identity in identities:
         answer = read("ec2:DescribeInstances", **identity.parameters)
         live = live_instances(answer)
         if len(live) == 1:

@@ -198,6 +198,12 @@ class Settings:
     tags: dict[str, str] = setting({}, TAGS, "AWS tags of everything that is made there.")
     region: str = setting("", REGION, "AWS region. Empty: the one that the cluster's nodes say.")
     namespace: str = setting("monitoring", NAMESPACE, "Namespace of the claim and of Prometheus.")
+    pod_security: str = setting(
+        "",
+        choice("", "privileged", "baseline", "restricted"),
+        "Pod Security level of the namespace, where it is made here (pod-security.kubernetes.io/enforce). Empty: the\n"
+        "cluster's own one. node-exporter wants privileged.",
+    )
     nodes: str = setting(
         "",
         SELECTOR,

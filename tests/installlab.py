@@ -12,7 +12,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from worlds.world import Thing, World
 from efsdiag.changes import Trouble, Write, WriteFailed
 from efsdiag.cli import applying, awaiting, installing, job_ends, main, sources, uninstalling
 from efsdiag.semantics.binding import nearest_volumes
+from efsdiag.semantics.scheduling import matches_selector, untolerated_taints
 from efsdiag.world import writer
 from efsdiag.world.helm import Helm
 
@@ -49,14 +50,26 @@ GONE_FROM_CLUSTER = (
     "csinodes",
     "events",
 )
-GONE_FROM_ACCOUNT = ("efs/", "iam/get-role", "iam/list-attached", "iam/list-role", "iam/get-policy", "iam/get-role-")
+IDENTITIES = ("iam/get-role", "iam/list-attached", "iam/list-role", "iam/get-policy", "iam/get-role-")
+TOLERATED = [{"key": k, "operator": "Exists"} for k in ("CriticalAddonsOnly", "efs.csi.aws.com/agent-not-ready")]
+"""What the driver's chart lets its controller tolerate."""
 DRIVER = "aws-efs-csi-driver"
 SAFE = ("install", "--approve-risk", "safe")
 
 
 def bare(**shape: Any) -> World:
     """Instances with Kubernetes on them, and nothing else: no driver, no claim, no file system, no role."""
-    world = healthy(**shape)
+    world = stripped(healthy(**shape))
+    world.aws = {k: v for k, v in world.aws.items() if not k.startswith(IDENTITIES)}
+    world.aws["iam/list-instance-profiles"] = {"InstanceProfiles": []}
+    world.aws["ec2/describe-iam-instance-profile-associations"] = {"IamInstanceProfileAssociations": []}
+    for instance in world.instances():
+        instance.pop("IamInstanceProfile", None)
+    return world
+
+
+def stripped(world: World) -> World:
+    """The world without Prometheus, the driver and the file system; what its instances may do stays."""
     for resource in GONE_FROM_CLUSTER:
         world.kube[resource] = []
     for resource in ("serviceaccounts", "configmaps"):
@@ -64,14 +77,10 @@ def bare(**shape: Any) -> World:
         world.kube[resource] = [t for t in kept if t["metadata"]["namespace"] != world.namespace]
     world.kube["namespaces"] = [t for t in world.all("namespaces") if t["metadata"]["name"] != world.namespace]
     world.logs, world.volumes = {}, {}
-    world.aws = {k: v for k, v in world.aws.items() if not k.startswith(GONE_FROM_ACCOUNT)}
-    world.aws["iam/list-instance-profiles"] = {"InstanceProfiles": []}
-    world.aws["ec2/describe-iam-instance-profile-associations"] = {"IamInstanceProfileAssociations": []}
+    world.aws = {k: v for k, v in world.aws.items() if not k.startswith("efs/")}
     world.aws["efs/describe-file-systems"] = {"FileSystems": []}
     groups = world.aws["ec2/describe-security-groups"]
     groups["SecurityGroups"] = [g for g in groups["SecurityGroups"] if g["GroupName"] != "efs"]
-    for instance in world.instances():
-        instance.pop("IamInstanceProfile", None)
     return world
 
 
@@ -96,11 +105,19 @@ class InstallLab:
     """The roles and the policy that whoever runs efsdiag has; None for all rights."""
     pause_s: float = 0.0
     """So long each wait really takes, where something else works beside."""
+    without: tuple[str, ...] = ()
+    """Variables that the environment of a run has not."""
+    refuses: Callable[[Thing, Thing], list[str]] = lambda namespace, pod: []
+    """Why the cluster takes no pod of that template in that namespace; nothing where it does."""
+    afterwards: Callable[[InstallLab], None] = lambda lab: None
+    """What more the cluster does whenever it works."""
     number: int = 0
+    whole: World | None = None
+    """The world when all is installed, from which come the objects that the charts make; by its shape, where None."""
     example: World = field(init=False)
 
     def __post_init__(self) -> None:
-        self.example = healthy(self.world.shape)
+        self.example = self.whole or healthy(self.world.shape)
 
     def run(self, *arguments: str) -> int:
         """`efsdiag` in this process; what it prints is in `printed`. The risks on the command line are agreed to."""
@@ -143,7 +160,8 @@ class InstallLab:
     @property
     def environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        return {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
+        given = {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
+        return {k: v for k, v in given.items() if k not in self.without}
 
     def all(self, resource: str, namespace: str = "") -> list[Thing]:
         return self.kube.objects(resource, namespace)
@@ -214,6 +232,7 @@ class Cluster:
         self._claims()
         self._jobs()
         self._prometheus()
+        self.lab.afterwards(self.lab)
 
     def _driver(self) -> None:
         lab = self.lab
@@ -228,12 +247,19 @@ class Cluster:
         if daemons is not None and not any(p["metadata"]["labels"].get("app") == "efs-csi-node" for p in pods):
             for node in nodes:
                 self._pod(daemons, node)
-                self._add(lab.example.get("csinodes", node))
+            for csi_node in lab.example.all("csinodes"):
+                self._add(csi_node)
             count = len(nodes)
             daemons["status"] = {"desiredNumberScheduled": count, "numberReady": count}
             lab.kube.add(daemons)
         if controller is not None and not any(p["metadata"]["labels"].get("app") == "efs-csi-controller" for p in pods):
-            made = [self._pod(controller, node) for node in nodes[-controller["spec"]["replicas"] :]]
+            shape = template(controller)
+            open_to = [
+                n["metadata"]["name"]
+                for n in lab.all("nodes")
+                if matches_selector(shape, n) and not untolerated_taints(shape, n)
+            ]
+            made = [self._pod(controller, open_to[i % len(open_to)]) for i in range(controller["spec"]["replicas"])]
             lease = copy.deepcopy(lab.example.get("leases", "efs-csi-aws-com", "kube-system"))
             lease["spec"]["holderIdentity"] = made[0]["metadata"]["name"]
             lab.kube.add(lease)
@@ -300,7 +326,8 @@ class Cluster:
         for job in self.lab.all("jobs.batch") if self.lab.runs_jobs else ():
             claim = job["spec"]["template"]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
             found = self.lab.kube.object("persistentvolumeclaims", claim, job["metadata"]["namespace"])
-            if found and found.get("status", {}).get("phase") == "Bound" and not job.get("status"):
+            bound = found and found.get("status", {}).get("phase") == "Bound"
+            if bound and not job.get("status") and not self._refused(job):
                 self.lab.jobs.append(job)
                 self.lab.kube.add({**job, "status": {"conditions": [{"type": "Complete", "status": "True"}]}})
 
@@ -315,10 +342,14 @@ class Cluster:
         if workload is None:
             for pod in mine:
                 self.lab.kube.remove("pods", pod["metadata"]["name"], namespace)
-        elif not mine:
-            self._pod(_with_claims(workload), self.lab.example.node["metadata"]["name"])
+        elif not mine and not self._refused(workload):
+            self._pod(_with_claims(workload), self.lab.aws.rename(self.lab.example.node["metadata"]["name"]))
             workload["status"] = {"replicas": 1, "readyReplicas": 1}
             self.lab.kube.add(workload)
+
+    def _refused(self, workload: Thing) -> list[str]:
+        space = self.lab.kube.object("namespaces", workload["metadata"]["namespace"])
+        return self.lab.refuses(space or {}, template(workload))
 
     def _pod(self, workload: Thing, node: str) -> Thing:
         lab, metadata = self.lab, workload["metadata"]
@@ -392,6 +423,12 @@ def _helm(lab: InstallLab, what: Write) -> None:
         lab.kube.add(thing)
 
 
+def template(workload: Thing) -> Thing:
+    """The pod template of a workload."""
+    found: Thing = workload["spec"]["template"]
+    return found
+
+
 def _resource(thing: Thing) -> str:
     group = thing["apiVersion"].rpartition("/")[0]
     return f"{thing['kind'].lower()}s{f'.{group}' if group else ''}"
@@ -404,7 +441,11 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
         account = example.get("serviceaccounts", "efs-csi-controller-sa", "kube-system")
         node = example.get("serviceaccounts", "efs-csi-node-sa", "kube-system")
         controller = copy.deepcopy(example.controller)
-        controller["spec"]["replicas"] = values.get("controller", {}).get("replicaCount", 2)
+        given = values.get("controller", {})
+        controller["spec"]["replicas"] = given.get("replicaCount", 2)
+        template(controller)["spec"] |= {"tolerations": TOLERATED} | {
+            name: given[name] for name in ("tolerations", "affinity") if name in given
+        }
         daemons = copy.deepcopy(example.daemonset)
         daemons.pop("status", None)
         return [example.all("csidrivers")[0], account, node, daemons, controller]
@@ -413,6 +454,7 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
     server = values.get("server", {})
     spec = deployment["spec"]["template"]["spec"]
     spec["securityContext"] = server.get("securityContext", {})
+    spec["containers"][0]["securityContext"] = server.get("containerSecurityContext", {})
     for volume in spec["volumes"]:
         if "persistentVolumeClaim" in volume:
             volume["persistentVolumeClaim"]["claimName"] = server.get("persistentVolume", {}).get("existingClaim")
@@ -423,11 +465,11 @@ def _chart(lab: InstallLab, release: str, values: Thing) -> list[Thing]:
 
 
 @contextmanager
-def install_lab(world: World, folder: Path) -> Iterator[InstallLab]:
+def install_lab(world: World, folder: Path, whole: World | None = None) -> Iterator[InstallLab]:
     """The lab of a world. Its files are in `folder`."""
     write(world, folder / "bundle")
     with AwsWorld(world.region) as aws:
         build(aws, folder / "bundle")
         served = renamed(folder / "bundle", aws, folder / "served")
         with KubeApi.from_bundle(served, unread="empty") as kube:
-            yield InstallLab(world, kube, aws, folder)
+            yield InstallLab(world, kube, aws, folder, whole=whole)

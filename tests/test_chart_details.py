@@ -91,7 +91,7 @@ def test_a_deployment_is_one_writer_on_the_claim_of_the_settings(
     volumes = {v["name"]: v for v in spec["template"]["spec"]["volumes"]}
     assert volumes["storage-volume"]["persistentVolumeClaim"]["claimName"] == settings.claim
     context = spec["template"]["spec"]["securityContext"]
-    assert context == {"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 2000, "runAsNonRoot": True}
+    assert context.items() >= {"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 2000, "runAsNonRoot": True}.items()
     assert claims_of(objects) == {}
 
 

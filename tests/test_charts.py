@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from efsdiag.charts import driver_release, driver_values, merged, prometheus_release, prometheus_values
+from efsdiag.charts import driver_release, driver_values, merged, prometheus_release, prometheus_values, with_room
 from efsdiag.model import Ref
 from efsdiag.releases import release_change
 from efsdiag.settings import Settings
@@ -21,7 +21,7 @@ def settings_with(*flags: str) -> Settings:
 def test_prometheus_runs_as_the_owner_of_its_data_and_is_its_only_writer() -> None:
     server = prometheus_values(settings_with("uid=1000", "gid=2000", "claim=data"))["server"]
     context = {"runAsUser": 1000, "runAsGroup": 2000, "fsGroup": 2000, "runAsNonRoot": True}
-    assert server["securityContext"] == context
+    assert server["securityContext"] == {**context, "seccompProfile": {"type": "RuntimeDefault"}}
     assert server["persistentVolume"] == {"enabled": True, "existingClaim": "data"}
     assert (server["replicaCount"], server["strategy"]) == (1, {"type": "Recreate"})
 
@@ -32,8 +32,18 @@ def test_a_stateful_set_has_no_strategy_of_a_deployment() -> None:
     assert "strategy" not in server
 
 
-def test_root_may_be_asked_for() -> None:
-    assert prometheus_values(settings_with("uid=0"))["server"]["securityContext"]["runAsNonRoot"] is False
+def test_root_may_be_asked_for_and_keeps_its_capabilities() -> None:
+    values = prometheus_values(settings_with("uid=0"))
+    assert values["server"]["securityContext"]["runAsNonRoot"] is False
+    assert "containerSecurityContext" not in values["server"]
+    assert "configmapReload" not in values
+
+
+def test_any_other_user_has_no_privileges() -> None:
+    values = prometheus_values(settings_with())
+    unprivileged = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert values["server"]["containerSecurityContext"] == unprivileged
+    assert values["configmapReload"]["prometheus"]["containerSecurityContext"] == unprivileged
 
 
 @pytest.mark.parametrize(
@@ -74,6 +84,17 @@ def test_the_controller_is_spread_over_nodes_and_has_the_role_of_irsa_where_ther
     assert values["controller"]["serviceAccount"] == values["node"]["serviceAccount"] == {"annotations": annotations}
     assert values["controller"]["tags"] == {"team": "a"}
     assert values["node"]["env"] == [{"name": "AWS_DEFAULT_REGION", "value": "eu-west-1"}]
+
+
+@pytest.mark.parametrize(("nodes", "pods"), [(1, 1), (2, 2), (5, 3), (0, 1)])
+def test_there_are_no_more_controllers_than_nodes(nodes: int, pods: int) -> None:
+    values = driver_values(with_room(settings_with("driver.replicas=3"), nodes))
+    assert values["controller"]["replicaCount"] == pods
+
+
+def test_the_controller_stays_off_nodes_that_take_no_pods() -> None:
+    tolerated = [{"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}]
+    assert driver_values(settings_with())["controller"]["tolerations"] == tolerated
 
 
 def test_a_driver_of_defaults_sets_nothing_for_its_node_plugin() -> None:

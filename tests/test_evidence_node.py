@@ -21,8 +21,11 @@ def with_addresses(**addresses: str) -> dict[str, Any]:
     return found
 
 
-def ec2(*known: dict[str, Any]) -> World:
-    """An EC2 that answers by instance id, by private address and by private DNS name, as the real one does."""
+def ec2(*known: dict[str, Any], registered: dict[str, Any] | None = None) -> World:
+    """An EC2 that answers by instance id, by private address and by private DNS name, as the real one does.
+
+    `registered` is the CSINode of every node.
+    """
 
     def find(query: Query) -> dict[str, Any]:
         asked = dict(query.parameters)
@@ -36,7 +39,7 @@ def ec2(*known: dict[str, Any]) -> World:
         wanted = (value,) if isinstance(value, str) else value
         return instances(*(i for i in known if i[fields[name]] in wanted))
 
-    return World({"ec2:DescribeInstances": find})
+    return World({"ec2:DescribeInstances": find, "kube:get csinodes": registered})
 
 
 def found(evidence: Evidence | Missing) -> str:
@@ -87,6 +90,25 @@ def test_an_address_that_two_vpcs_know_is_unknown_and_names_both() -> None:
     assert INSTANCE in missing.why
     assert OTHER in missing.why
     assert missing.grant == "set spec.providerID"
+
+
+def test_an_address_that_two_vpcs_know_is_decided_by_what_the_driver_registered() -> None:
+    twins = (instance(), instance(OTHER, vpc="vpc-2"))
+    for registered in (csi_node(OTHER), csi_node(INSTANCE)):
+        world = ec2(*twins, registered=registered)
+        lost = with_addresses(InternalIP=NODE_IP)
+        assert (
+            found(made("controller_instance", world, controller_node=lost))
+            == registered["spec"]["drivers"][0]["nodeID"]
+        )
+    world = ec2(*twins, registered=csi_node("i-0cccccccccccccccc"))
+    assert isinstance(made("controller_instance", world, controller_node=lost), Missing)
+
+
+def test_what_the_driver_registered_is_not_asked_for_where_the_node_says_it() -> None:
+    world = ec2(instance())
+    assert found(made("controller_instance", world, controller_node=with_addresses(InternalIP=NODE_IP))) == INSTANCE
+    assert [q.operation for q in world.asked] == ["ec2:DescribeInstances"]
 
 
 @pytest.mark.parametrize("state", ["terminated", "shutting-down"])

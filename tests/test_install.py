@@ -225,7 +225,7 @@ def test_an_instance_that_has_a_profile_keeps_it_and_its_role_gets_the_policy(la
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     profile_on_every_node(lab, "nodes", json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
     assert lab.run(*SAFE) == 0, lab.printed
-    assert {w for w in lab.writes() if "Profile" in w or "Role" in w} == {"AttachRolePolicy"}
+    assert {w for w in lab.writes() if "Profile" in w or "Role" in w} == {"PutRolePolicy"}
     assert lab.account()["profiles"] == [["nodes", ["nodes"]]]
 
 

@@ -166,6 +166,15 @@ def test_the_account_is_who_sts_says_it_is():
     assert LiveSource(Kube(), Aws("eu-central-1")).account() == "111122223333"
 
 
+def called(name: str, *addresses: str) -> dict:
+    """A node of that name, which no cloud controller knows."""
+    hosts = [{"type": "Hostname", "address": address} for address in addresses]
+    return {
+        "metadata": {"name": name},
+        "status": {"addresses": [{"type": "InternalIP", "address": "10.0.1.9"}, *hosts]},
+    }
+
+
 @pytest.mark.parametrize(
     ("thing", "region", "where"),
     [
@@ -178,6 +187,13 @@ def test_the_account_is_who_sts_says_it_is():
         (node({"topology.kubernetes.io/region": "lab"}, "aws:///us-east-1a/i-1"), "us-east-1", "providerID"),
         (node(), "", ""),
         ({"metadata": {"name": "n"}}, "", ""),
+        (called("ip-10-0-1-9.eu-west-1.compute.internal"), "eu-west-1", "host name"),
+        (called("server", "ip-10-0-1-9.ec2.internal"), "us-east-1", "host name"),
+        (called("i-0abc.us-gov-west-1.compute.internal"), "us-gov-west-1", "host name"),
+        (called("ip-10-0-1-9"), "", ""),
+        (called("a.evil.compute.internal"), "", ""),
+        (called("a.eu-west-1.compute.internal", "a.eu-west-2.compute.internal"), "", ""),
+        (called("a.b.eu-west-1.compute.internal"), "", ""),
     ],
 )
 def test_a_node_says_its_region_by_label_zone_or_provider_and_only_a_region_of_aws_is_believed(thing, region, where):

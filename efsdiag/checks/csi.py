@@ -247,10 +247,14 @@ def _fips_outside_its_regions(workload: dict[str, Any]) -> bool:
     return told and bool(region) and not region.startswith(("us-", "ca-"))
 
 
-def controller_spread(controller_pods: list[dict[str, Any]]) -> Verdict:
+def controller_spread(
+    controller_pods: list[dict[str, Any]], wanted_nodes: list[dict[str, Any]] | None = None
+) -> Verdict:
     placed = [p for p in controller_pods if p["spec"].get("nodeName")]
     if len(placed) < 2:
         return skipped("the controller has fewer than two pods")
+    if wanted_nodes is not None and len(wanted_nodes) == 1:
+        return skipped(f"there is no other node than {wanted_nodes[0]['metadata']['name']} to spread to")
     nodes = sorted({p["spec"]["nodeName"] for p in placed})
     if len(nodes) > 1:
         return passed(f"the controller's pods stand on {', '.join(nodes)}")

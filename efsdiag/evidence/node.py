@@ -66,17 +66,17 @@ def controller_peer_instances(
 ) -> list[dict[str, Any]] | None:
     """The instances under the other controller pods, which take over when the leader goes; those that can be told.
 
-    Where nodes are wanted, all of them but the leader's: the controller may come to stand on any of them.
+    Where nodes are wanted, all of them but the leader's too: the controller may come to stand on any of them.
     """
-    if wanted_instances is not None:
-        leading = ((controller_leader or {}).get("spec") or {}).get("nodeName") or min(wanted_instances)
-        return [i for name, i in sorted(wanted_instances.items()) if name != leading]
-    if controller_pods is None or controller_leader is None:
+    wished = wanted_instances or {}
+    if not wished and (controller_pods is None or controller_leader is None):
         return None
-    own = controller_leader["spec"].get("nodeName")
-    names = sorted({p["spec"]["nodeName"] for p in controller_pods if p["spec"].get("nodeName")} - {own})
+    leading = ((controller_leader or {}).get("spec") or {}).get("nodeName") or min(wished, default="")
+    standing = {str(p["spec"]["nodeName"]) for p in controller_pods or () if p["spec"].get("nodeName")}
+    names = sorted(standing - wished.keys() - {leading})
     found = [n for n in read.many(("kube:get nodes", {"name": name}) for name in names) if n is not None]
-    return [i for i in (find_instance(read, n) for n in found) if not isinstance(i, Missing)]
+    others = [i for i in (find_instance(read, n) for n in found) if not isinstance(i, Missing)]
+    return [*(i for name, i in sorted(wished.items()) if name != leading), *others]
 
 
 def pods_on_nodes(

@@ -34,12 +34,19 @@ class Reach:
 
 
 def other_instances(
-    read: Any, pod: dict[str, Any], mount_ends: tuple[tuple[NodeEnd, TargetEnd], ...]
+    read: Any,
+    pod: dict[str, Any],
+    mount_ends: tuple[tuple[NodeEnd, TargetEnd], ...],
+    wanted_instances: dict[str, dict[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any] | None]:
     """Node name → its instance, for the first nodes of the cluster that are not the pod's; None where it is not found.
 
+    Where nodes are wanted, those are the ones that have to reach EFS, and the others need not be instances at all.
+
     Source:  kube:list nodes, the first page; ec2:DescribeInstances, by ids, by private addresses
     """
+    if wanted_instances is not None:
+        return {name: i for name, i in sorted(wanted_instances.items()) if name != pod["spec"].get("nodeName")}
     found = read("kube:list nodes", limit=str(MOST_NODES)) or []
     others = [n for n in found if n["metadata"]["name"] != pod["spec"].get("nodeName")]
     ways = {n["metadata"]["name"]: _way(n) for n in others}

@@ -5,6 +5,7 @@ The settings are given to a run as its subject is. Without them all evidence of 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from efsdiag.model import Missing
@@ -44,8 +45,12 @@ def _takes_pods(node: dict[str, Any]) -> bool:
 
 
 def _passes(taint: dict[str, Any]) -> bool:
-    """Whether the taint goes by itself: of a node that is not ready yet, or waits for the driver."""
-    return str(taint.get("key", "")).startswith(("node.kubernetes.io/", f"{EFS_DRIVER}/"))
+    """Whether the taint goes by itself: of a node that is not ready yet, or waits for a cloud controller or the driver.
+
+    Source:  https://kubernetes.io/docs/reference/labels-annotations-taints/#node-cloudprovider-kubernetes-io-uninitialized
+    """
+    key = str(taint.get("key", ""))
+    return key.startswith(("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/", f"{EFS_DRIVER}/"))
 
 
 def wanted_instances(read: Any, wanted_nodes: list[dict[str, Any]]) -> Any:
@@ -55,7 +60,7 @@ def wanted_instances(read: Any, wanted_nodes: list[dict[str, Any]]) -> Any:
     """
     found = {str(n["metadata"]["name"]): find_instance(read, n) for n in wanted_nodes}
     lost = next((i for i in found.values() if isinstance(i, Missing)), None)
-    return lost or found
+    return found if lost is None else replace(lost, why=f"{lost.why}; the setting nodes can leave a node out")
 
 
 def wanted_vpc(wanted_instances: dict[str, dict[str, Any]]) -> str | Missing:

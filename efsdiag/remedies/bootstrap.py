@@ -13,6 +13,7 @@ from efsdiag.writes import MANAGED, own_uid, tag_list, write_of
 
 Object = dict[str, Any]
 MODES = ["ReadWriteMany"]
+POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
 def create_file_system(
@@ -100,13 +101,14 @@ def _unfit(wanted: Settings, point: Object) -> str:
 
 
 def _namespace(wanted: Settings) -> Change:
-    name = wanted.namespace
-    thing = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(MANAGED)}}
+    name, level = wanted.namespace, wanted.pod_security
+    labels = {**MANAGED, **({POD_SECURITY: level} if level else {})}
+    thing = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
     # To delete a namespace is to delete whatever others put there meanwhile.
     residue = "the namespace stays; efsdiag uninstall deletes it where nothing is left in it"
     return Change(
         write_of("kube:create namespaces", object=thing),
-        f"create the namespace {name}",
+        f"create the namespace {name}" + (f", with Pod Security level {level}" if level else ""),
         Ref("Namespace", name),
         residue=residue,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Declined, Proposal
-from efsdiag.charts import driver_release, prometheus_release
+from efsdiag.charts import driver_release, prometheus_release, with_room
 from efsdiag.model import UNREAD, Finding, Ref, Subject, Unread
 from efsdiag.releases import Chart, release_change
 from efsdiag.semantics.claims import Claim
@@ -18,14 +18,13 @@ def install_driver(
     node_daemonset: dict[str, Any] | None = None,
     controller_deployment: dict[str, Any] | None = None,
     wanted: Settings | None = None,
-    wanted_nodes: Any = UNREAD,
+    wanted_nodes: list[dict[str, Any]] | None = None,
 ) -> Proposal:
-    if isinstance(wanted_nodes, Unread):
-        return Declined(wanted_nodes.why)
     there = node_daemonset or controller_deployment
     if there is not None:
         return Declined(f"part of the driver is there ({there['metadata']['name']}); who installed it has to mend it")
-    release = driver_release(wanted or default_settings())
+    settings = wanted or default_settings()
+    release = driver_release(with_room(settings, len(wanted_nodes)) if wanted_nodes else settings)
     words = f"install the EFS CSI driver ({_shown(release.chart)}) as release {release.name} in {release.namespace}"
     on = Ref("Deployment", "efs-csi-controller", release.namespace)
     return (release_change(release, words, on, present=False),)

@@ -186,10 +186,19 @@ def add_role_to_profile(
 
 
 def attach_driver_policy(
-    cause: Finding, controller_role: Role | None = None, peer_roles: dict[str, Role | None] | None = None
+    cause: Finding,
+    controller_role: Role | None = None,
+    peer_roles: dict[str, Role | None] | None = None,
+    wanted: Settings | None = None,
 ) -> Proposal:
     role = (peer_roles or {}).get(cause.object.name if cause.object else "") or controller_role
-    return _attached(role, DRIVER_POLICY) if role else Declined("the role is not known")
+    if role is None:
+        return Declined("the role is not known")
+    if wanted is not None and all(name != wanted.iam.policy for name, _ in role.policies):
+        # kops detaches managed policies that it was not told of, and leaves inline ones alone.
+        # https://kops.sigs.k8s.io/iam_roles/#adding-external-policies
+        return (_own_policy(role.name, wanted.iam.policy),)
+    return _attached(role, DRIVER_POLICY)
 
 
 def attach_client_policy(cause: Finding, node_role: Role) -> Proposal:

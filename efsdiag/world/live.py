@@ -27,6 +27,9 @@ ZONE_LABEL = "topology.kubernetes.io/zone"
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}")
 # aws:///ap-northeast-2a/i-0a1b2c3d
 _PROVIDER_ID = re.compile(r"aws:///([^/]+)/")
+# ip-10-0-1-59.eu-west-1.compute.internal; in us-east-1 ip-10-0-1-59.ec2.internal
+# https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+_HOST = re.compile(r"[^.]+\.(?:([^.]+)\.compute|ec2)\.internal")
 
 
 class LiveSource:
@@ -164,4 +167,9 @@ def region_of(node: dict[str, Any]) -> tuple[str, str]:
         region = _REGION.match(str(zone or ""))
         if region:
             return region[0], where
-    return "", ""
+    # Without a cloud controller of AWS its instances are known by the names that their VPC gives them.
+    told = [str(a.get("address", "")) for a in (node.get("status") or {}).get("addresses") or []]
+    hosts = [found for name in [*told, str(node["metadata"]["name"])] if (found := _HOST.fullmatch(name))]
+    named = {host[1] or "us-east-1" for host in hosts}
+    region = _REGION.fullmatch(named.pop()) if len(named) == 1 else None
+    return (region[0], "host name") if region else ("", "")

@@ -29,7 +29,7 @@ def _unregister(world: World) -> None:
     world.get("csinodes", world.node["metadata"]["name"])["spec"]["drivers"] = []
 
 
-def _stop(pod: Thing, container: str, *, reason: str = "Error", code: int = 1, restarts: int = 12) -> None:
+def stop(pod: Thing, container: str, *, reason: str = "Error", code: int = 1, restarts: int = 12) -> None:
     """One container of a driver's pod ends again and again."""
     for status in pod["status"]["containerStatuses"]:
         if status["name"] == container:
@@ -95,7 +95,7 @@ def daemonset_does_not_tolerate_the_node(world: World) -> None:
 
 @fault("csi.node-plugin-oom", Stage.MOUNT)
 def node_plugin_is_killed_for_its_memory(world: World) -> None:
-    _stop(world.node_plugin, "efs-plugin", reason="OOMKilled", code=137)
+    stop(world.node_plugin, "efs-plugin", reason="OOMKilled", code=137)
     _unregister(world)
     unmounted(world, NOT_REGISTERED)
 
@@ -105,7 +105,7 @@ def nodes_wait_for_a_plugin_that_crashes(world: World) -> None:
     for node in world.all("nodes"):
         node["spec"]["taints"] = [{"key": "efs.csi.aws.com/agent-not-ready", "effect": "NoExecute"}]
     for pod in world.driver_pods("efs-csi-node"):
-        _stop(pod, "efs-plugin", code=255)
+        stop(pod, "efs-plugin", code=255)
     for csi_node in world.all("csinodes"):
         csi_node["spec"]["drivers"] = []
     unscheduled(world, f"{len(world.all('nodes'))} node(s) had untolerated taint(s)")
@@ -140,7 +140,7 @@ def node_plugin_has_wrong_options(world: World) -> None:
     )
     world.print_log(world.node_plugin, "efs-plugin", [text])
     world.print_log(world.node_plugin, "efs-plugin", [text], previous=True)
-    _stop(world.node_plugin, "efs-plugin")
+    stop(world.node_plugin, "efs-plugin")
     _unregister(world)
     unmounted(world, NOT_REGISTERED)
 
@@ -150,7 +150,7 @@ def node_plugin_finds_no_metadata(world: World) -> None:
     text = "F1121 08:58:00.000000       1 driver.go:70] could not get metadata: node providerID empty, cannot parse"
     world.print_log(world.node_plugin, "efs-plugin", [text])
     world.print_log(world.node_plugin, "efs-plugin", [text], previous=True)
-    _stop(world.node_plugin, "efs-plugin")
+    stop(world.node_plugin, "efs-plugin")
     _unregister(world)
     unmounted(world, NOT_REGISTERED)
 
@@ -166,7 +166,7 @@ def registrar_meets_another_zone_label(world: World) -> None:
     world.node["metadata"]["labels"]["topology.kubernetes.io/zone"] = "local"
     for previous in (False, True):
         world.print_log(world.node_plugin, "csi-driver-registrar", [text], previous=previous)
-    _stop(world.node_plugin, "csi-driver-registrar")
+    stop(world.node_plugin, "csi-driver-registrar")
     _unregister(world)
     unmounted(world, NOT_REGISTERED)
 
@@ -241,7 +241,7 @@ def _crash_controller(world: World, text: str) -> None:
     for pod in world.driver_pods("efs-csi-controller"):
         for previous in (False, True):
             world.print_log(pod, "efs-plugin", [text], previous=previous)
-        _stop(pod, "efs-plugin")
+        stop(pod, "efs-plugin")
 
 
 @fault("csi.provisioner-rbac", Stage.BIND, storage="dynamic", sure=False)

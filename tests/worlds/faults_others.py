@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from worlds.fault import Stage, fault
 from worlds.faults_data import _failing_init
-from worlds.faults_driver import _stop
+from worlds.faults_driver import stop
 from worlds.ids import ago
 from worlds.logs import query_log_refused
 from worlds.other_storage import manager_of, on_ebs, on_longhorn
@@ -200,7 +200,7 @@ def longhorns_manager_finds_no_iscsi(world: World) -> None:
     )
     for previous in (False, True):
         world.print_log(manager, "longhorn-manager", [text], previous=previous)
-    _stop(manager, "longhorn-manager")
+    stop(manager, "longhorn-manager")
     unmounted(world, LONGHORN_NOT_FOUND)
 
 
