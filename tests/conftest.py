@@ -132,6 +132,14 @@ def every_document_has_its_schema():
 
 
 @pytest.fixture(autouse=True)
+def no_account_is_emptied_by_another():
+    """Fails a test that asks an account although another one was opened since."""
+    awsworld.EMPTIED.clear()
+    yield
+    assert awsworld.EMPTIED == []
+
+
+@pytest.fixture(autouse=True)
 def plain_terminal(monkeypatch):
     """No test depends on the terminal, the colours or the AWS configuration of whoever runs it."""
     for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "AWS_PROFILE"):
