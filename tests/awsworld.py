@@ -189,7 +189,7 @@ EMPTIED: list[str] = []
 """What was asked of an account after another one was opened; a test in which that happens fails."""
 
 
-@dataclass(eq=False)
+@dataclass
 class AwsWorld:
     """One account in one region, on loopback."""
 
@@ -255,7 +255,7 @@ class AwsWorld:
             path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             self.requests.append(action[0] if action else path)
             self.asked.append(asked_of(environ, body))
-            if NEWEST != [self]:
+            if NEWEST[0] is not self:
                 EMPTIED.append(self.asked[-1].operation)
             for watch in WATCHERS:
                 watch(self.asked[-1])

@@ -248,6 +248,7 @@ WRONG = [
     (["pod/x", "--max-size", "0"], "'0' is not a size above zero, such as 50M"),
     (["pod/x", "--max-size", "x"], "'x' is not a size above zero, such as 50M"),
     (["pod/x", "--as-group", "g"], "--as-group needs --as"),
+    (["pod/x", "--bundle", "old.tar.gz"], "--kubeconfig is about a live system, and --bundle is a recorded one"),
     (["wrong/x"], "'wrong' is not a kind that efsdiag can look at"),
     (["pod/no-such-pod"], "there is no pod no-such-pod in namespace default"),
 ]

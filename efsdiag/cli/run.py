@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import click
 
 from efsdiag.cli import output
 from efsdiag.cli.faults import USAGE, Fault
@@ -51,16 +49,8 @@ class Request:
     @classmethod
     def of(cls, target: tuple[str, ...], given: Mapping[str, Any]) -> Request:
         """The request out of click's parameters. Errors: click.UsageError where two of them contradict each other."""
-        named = {f.name for f in fields(LiveOptions)}
-        live = LiveOptions(**{name: value for name, value in given.items() if name in named})
-        request = cls(target, live=live, **{name: value for name, value in given.items() if name not in named})
-        asked = [n for n in sorted(named - {"request_timeout"}) if given[n]]
-        if request.bundle and asked:
-            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
-            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
-        if live.as_group and not live.as_user:
-            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
-        return request
+        own = {name: value for name, value in given.items() if name not in LiveOptions.names()}
+        return cls(target, live=LiveOptions.of(given), **own)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from efsdiag.cli.faults import UNREACHABLE, USAGE, Fault
 from efsdiag.model import Source
@@ -38,6 +40,23 @@ class LiveOptions:
     role_arn: str | None = None
     external_id: str | None = None
     endpoint_url: str | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> LiveOptions:
+        """Those among click's parameters. Errors: click.UsageError where they contradict each other, or a bundle."""
+        live = cls(**{name: given[name] for name in cls.names() if name in given})
+        asked = [n for n in sorted(cls.names() - {"request_timeout"}) if getattr(live, n)]
+        if given.get("bundle") and asked:
+            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
+            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
+        if live.as_group and not live.as_user:
+            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
+        return live
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """The names of click's parameters."""
+        return {f.name for f in fields(cls)}
 
 
 @dataclass(frozen=True)
