@@ -18,11 +18,11 @@ from efsdiag.cli.manifests import manifest_of
 from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.run import rulebook_of
 from efsdiag.cli.signals import undivided
-from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
+from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live, target_told_of
 from efsdiag.model import Subject
 from efsdiag.report.text import safe
 from efsdiag.rules import Rulebook
-from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.subjects import parse_target
 from efsdiag.taking import Taking
 from efsdiag.world import recorder
 from efsdiag.world.bundle_limits import Fitted, fitted
@@ -111,14 +111,12 @@ def _taken(wanted: Wanted, rulebook: Rulebook, opened: Opened) -> Taking:
     recording = recorder.Recording(progress or capped, wanted.file, {})
     taking = Taking(rulebook, recording, opened.now, opened.workers, wanted.max_size)
     try:
-        if wanted.target:
-            taking.around(parse_target(wanted.target, wanted.namespace or opened.namespace))
-        else:
-            taking.all_in(wanted.namespace or "", opened.namespace)
+        with target_told_of(opened):
+            if wanted.target:
+                taking.around(parse_target(wanted.target, wanted.namespace or opened.namespace))
+            else:
+                taking.all_in(wanted.namespace or "", opened.namespace)
         return taking
-    except SubjectError as error:
-        opened.verify()
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
     finally:
         if progress:
             progress.clear()

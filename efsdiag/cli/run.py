@@ -14,7 +14,7 @@ from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.manifests import manifest_of
 from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.signals import undivided
-from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
+from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live, target_told_of
 from efsdiag.gather import Gather
 from efsdiag.investigate import Investigation, driver_version, investigate, known
 from efsdiag.model import Source
@@ -23,7 +23,7 @@ from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.terminal import Look, render, with_rendered
 from efsdiag.rules import Rulebook, load_rulebook
 from efsdiag.settings import Settings
-from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.subjects import parse_target
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.recorder import Recording
 from efsdiag.yaml_files import RuleError
@@ -112,13 +112,11 @@ def rulebook_of(folder: str | None) -> Rulebook:
 def _investigated(request: Request, rulebook: Rulebook, source: Source, opened: Opened) -> Investigation:
     progress = Progress(source, output.width()) if watched() else None
     try:
-        asked = parse_target(request.target, request.namespace or opened.namespace)
-        return investigate(
-            rulebook, progress or source, asked, opened.now, workers=opened.workers, wanted=request.wanted
-        )
-    except SubjectError as error:
-        opened.verify()
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
+        with target_told_of(opened):
+            asked = parse_target(request.target, request.namespace or opened.namespace)
+            return investigate(
+                rulebook, progress or source, asked, opened.now, workers=opened.workers, wanted=request.wanted
+            )
     finally:
         if progress:
             progress.clear()

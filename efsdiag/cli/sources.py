@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import click
 from efsdiag.cli.faults import UNREACHABLE, USAGE, Fault
 from efsdiag.model import Source
 from efsdiag.report.data import Environment
+from efsdiag.subjects import SubjectError
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.redacting import Listing, Redacting
 
@@ -178,6 +179,20 @@ def _live_environment(live: LiveSource, version: str) -> Environment:
         region=region,
         region_from=live.region_from or None,
     )
+
+
+@contextmanager
+def target_told_of(opened: Opened | None = None) -> Iterator[None]:
+    """While it lasts, a target that cannot be looked at ends the run in words.
+
+    Errors: Fault; where nothing could be asked of the source at all, it is about that.
+    """
+    try:
+        yield
+    except SubjectError as error:
+        if opened:
+            opened.verify()
+        raise Fault(error.reference, error.message, error.hint, USAGE) from error
 
 
 def fault_of(error: Unreachable) -> Fault:
