@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -107,6 +108,11 @@ def run_efsdiag(arguments: list[str]) -> tuple[int, str, str]:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
     return code, out.getvalue(), err.getvalue()
+
+
+def unconfigured() -> dict[str, str]:
+    """The environment, without what leads to the cluster and the account of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))}
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from unittest.mock import patch
 import consents
 from accounts import account_of
 from awsworld import AwsWorld, build
+from conftest import unconfigured
 from kubeapi import KubeApi
 from lab import renamed
 from permits import guard
@@ -143,8 +144,7 @@ class InstallLab:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        return {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
+        return {**unconfigured(), **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
 
     def all(self, resource: str, namespace: str = "") -> list[Thing]:
         return self.kube.objects(resource, namespace)

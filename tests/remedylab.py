@@ -21,6 +21,7 @@ from unittest.mock import patch
 import consents
 from accounts import account_of, backups_of
 from awsworld import AwsWorld, build
+from conftest import unconfigured
 from kubeapi import KubeApi
 from lab import renamed
 from permits import guard
@@ -73,14 +74,13 @@ class RemedyLab:
         """`efsdiag` in this process; what it prints is in `printed`."""
         consents.agree_on(arguments, self.folder / "journal")
         more = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
         kept = {"EFSDIAG_JOURNAL": str(self.folder / "journal"), "EFSDIAG_NO_COLOR": "1"}
         out = io.StringIO()
         if self.rights:
             self.kube.grant_only(*self.rights[0])
         with (
             patch.object(self.aws, "meddle", guard(self.rights[1]) if self.rights else self.aws.meddle),
-            patch.dict(os.environ, {**clean, **self.aws.environment, **kept}, clear=True),
+            patch.dict(os.environ, {**unconfigured(), **self.aws.environment, **kept}, clear=True),
             patch.object(LiveSource, "_ask", self._asked()),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(out),
