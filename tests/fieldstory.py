@@ -244,12 +244,12 @@ def here(logs: Path) -> Iterator[Here]:
         shutil.rmtree(root)
 
 
-TOLD_HERE = (
+TOLD_HERE = [
     pytest.mark.prometheus,
     pytest.mark.skipif(not Path(PROMETHEUS).exists(), reason=f"{PROMETHEUS} is not installed"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can give directories to other users"),
     pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv (Debian's package util-linux) is not installed"),
-)
+]
 """The marks of tests that take `story_here`."""
 
 

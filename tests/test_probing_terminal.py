@@ -25,7 +25,7 @@ def at_terminal(story: Story, *words: str) -> Terminal:
 
 def agree_to_the_probe(story: Story) -> None:
     digest = story.probe_digest("why", *story.lab.target, "--probe")
-    consents.agree_on(["why", "--approve", digest])
+    consents.agree_on(["why", "--approve", digest], story.lab.journal)
     story.lab.kube.requests.clear()
 
 
