@@ -1,4 +1,7 @@
-"""The security group that an install makes for its mount targets: NFS from the nodes' own groups, and nothing else."""
+"""What opens a security group for NFS, and the group that an install makes for its mount targets.
+
+NFS between the nodes' own groups and that of the mount target, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from efsdiag.model import Ref
 from efsdiag.operations import read_of
 from efsdiag.semantics.ends import NodeEnd
 from efsdiag.semantics.hops import NFS_PORT
+from efsdiag.semantics.security_groups import nfs_rules
 from efsdiag.settings import Settings
 from efsdiag.writes import tag_list, write_of
 
@@ -36,9 +40,7 @@ def own_group(
 
 def _admitted(group: Mapping[str, Any] | None) -> set[str]:
     """The groups from which NFS is admitted already."""
-    rules = [r for r in (group or {}).get("IpPermissions") or [] if r["IpProtocol"] in ("tcp", "6", "-1")]
-    fitting = [r for r in rules if r.get("FromPort", NFS_PORT) <= NFS_PORT <= r.get("ToPort", NFS_PORT)]
-    return {str(pair["GroupId"]) for rule in fitting for pair in rule.get("UserIdGroupPairs") or []}
+    return {rule.other for rule in nfs_rules(group or {}) if rule.kind == "UserIdGroupPairs"}
 
 
 def _creation(wanted: Settings, vpc_id: str) -> Change:
@@ -58,12 +60,19 @@ def _creation(wanted: Settings, vpc_id: str) -> Change:
 
 
 def _admission(wanted: Settings, vpc_id: str, sources: list[str]) -> Change:
-    name, found = group_name(wanted), group_lookup(wanted, vpc_id)
-    pairs = [{"GroupId": source, "Description": "NFS to EFS, by efsdiag"} for source in sources]
+    name = group_name(wanted)
+    words = f"admit TCP {NFS_PORT} from {', '.join(sources)} in security group {name}"
+    return opening("Ingress", group_lookup(wanted, vpc_id), sources, words, name)
+
+
+def opening(direction: str, group: str | Lookup, others: Iterable[str], words: str, name: str) -> Change:
+    """The change that opens the group of this name for NFS: `Ingress` from the other groups, or `Egress` to them."""
+    pairs = [{"GroupId": other, "Description": "NFS to EFS, by efsdiag"} for other in others]
     rule = [{"IpProtocol": "tcp", "FromPort": NFS_PORT, "ToPort": NFS_PORT, "UserIdGroupPairs": pairs}]
+
     return Change(
-        write_of("ec2:AuthorizeSecurityGroupIngress", GroupId=found, IpPermissions=rule),
-        f"admit TCP {NFS_PORT} from {', '.join(sources)} in security group {name}",
+        write_of(f"ec2:AuthorizeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
+        words,
         Ref("SecurityGroup", name),
-        undo=write_of("ec2:RevokeSecurityGroupIngress", GroupId=found, IpPermissions=rule),
+        undo=write_of(f"ec2:RevokeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
     )
