@@ -69,7 +69,6 @@ def opening(direction: str, group: str | Lookup, others: Iterable[str], words: s
     """The change that opens the group of this name for NFS: `Ingress` from the other groups, or `Egress` to them."""
     pairs = [{"GroupId": other, "Description": "NFS to EFS, by efsdiag"} for other in others]
     rule = [{"IpProtocol": "tcp", "FromPort": NFS_PORT, "ToPort": NFS_PORT, "UserIdGroupPairs": pairs}]
-
     return Change(
         write_of(f"ec2:AuthorizeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
         words,
