@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from efsdiag.releases import Chart, Release
+from efsdiag.semantics.driver import ROLE_ANNOTATION
 from efsdiag.settings import ACCESS_POINT_DYNAMIC, Driver, Prometheus, Settings
 
-ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
 
 

@@ -18,14 +18,9 @@ from efsdiag.settings import Settings
 from efsdiag.writes import tag_list, write_of
 
 
-def group_name(wanted: Settings) -> str:
-    """The name of the group."""
-    return f"{wanted.name}-efs"
-
-
 def group_lookup(wanted: Settings, vpc_id: str) -> Lookup:
     """Finds the id of the group, once it is made."""
-    query = read_of("ec2:DescribeSecurityGroups", **{"Filter.group-name": group_name(wanted), "Filter.vpc-id": vpc_id})
+    query = read_of("ec2:DescribeSecurityGroups", **{"Filter.group-name": wanted.group_name, "Filter.vpc-id": vpc_id})
     return Lookup(query, "SecurityGroups[0].GroupId")
 
 
@@ -44,7 +39,7 @@ def _admitted(group: Mapping[str, Any] | None) -> set[str]:
 
 
 def _creation(wanted: Settings, vpc_id: str) -> Change:
-    name = group_name(wanted)
+    name = wanted.group_name
     return Change(
         write_of(
             "ec2:CreateSecurityGroup",
@@ -60,7 +55,7 @@ def _creation(wanted: Settings, vpc_id: str) -> Change:
 
 
 def _admission(wanted: Settings, vpc_id: str, sources: list[str]) -> Change:
-    name = group_name(wanted)
+    name = wanted.group_name
     words = f"admit TCP {NFS_PORT} from {', '.join(sources)} in security group {name}"
     return opening("Ingress", group_lookup(wanted, vpc_id), sources, words, name)
 

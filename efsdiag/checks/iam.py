@@ -15,7 +15,7 @@ from efsdiag.semantics.credentials import (
     judge_trust_in_service_account,
     unread_among,
 )
-from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
+from efsdiag.semantics.driver import ROLE_ANNOTATION, CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_mount, judge_provisioning, may_use_efs
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
@@ -151,7 +151,7 @@ def service_account_has_role(
     if controller_role is not None and may_use_efs(controller_role):
         return passed("the controller uses the role of its node, which may use EFS")
     says = f"service account {path.service_account} names no role, and the role of the node may not use EFS"
-    return failed("iam.irsa-annotation-missing", says, on, "annotation eks.amazonaws.com/role-arn: absent")
+    return failed("iam.irsa-annotation-missing", says, on, f"annotation {ROLE_ANNOTATION}: absent")
 
 
 def oidc_provider_registered(
