@@ -107,8 +107,8 @@ def sown_lab(situation: str, folder: Path) -> Iterator[Lab]:
 
 def said(lab: Lab, *words: str, **environment: str) -> tuple[int, str]:
     """Exit code, and all that the command says; none of it has the canary in it."""
-    secret = {"AWS_SECRET_ACCESS_KEY": CANARY, "AWS_SESSION_TOKEN": CANARY, "EFSDIAG_STATE": str(lab.folder / "state")}
-    done = lab.run(*words, **{**secret, **environment})
+    secret = {"AWS_SECRET_ACCESS_KEY": CANARY, "AWS_SESSION_TOKEN": CANARY, "AWS_EC2_METADATA_DISABLED": "true"}
+    done = lab.run(*words, **{**secret, "EFSDIAG_STATE": str(lab.folder / "state"), **environment})
     assert found_in(done.stdout, done.stderr) == [], words
     return done.returncode, done.stdout + done.stderr
 

@@ -14,11 +14,6 @@ from efsdiag.cli.plan import EMITS
 from efsdiag.treat.journal import journals
 
 
-@pytest.fixture(autouse=True)
-def no_metadata_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A fault that is mended by a change in AWS."""
