@@ -9,7 +9,7 @@ from pathlib import Path
 
 from awsworld import CREDENTIALS
 
-AWS = shutil.which("aws")
+AWS, KUBECTL = shutil.which("aws"), shutil.which("kubectl")
 
 
 def missing(*programs: str) -> str:
