@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from efsdiag.releases import Chart, Release
+from efsdiag.semantics.driver import ROLE_ANNOTATION
 from efsdiag.settings import ACCESS_POINT_DYNAMIC, Driver, Prometheus, Settings
 
-ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
 AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}
 """The driver's own start-up taint. The chart lets its controller tolerate CriticalAddonsOnly as well, which keeps the

@@ -95,7 +95,7 @@ MAY_IMPORT = {
     "writes": {"changes", "model"},
     "patches": {"changes", "redaction", "semantics", "writes"},
     "chart_keys": {"semantics", "yaml_files"},
-    "charts": {"releases", "settings"},
+    "charts": {"releases", "semantics", "settings"},
     "nfs_group": {"changes", "model", "operations", "semantics", "settings", "writes"},
     "deletions": {"changes", "model", "operations", "settings", "writes"},
     "target": {"model", "settings"},

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import Request
+from efsdiag.cli.sources import target_told_of
 from efsdiag.settings import Settings
 from efsdiag.settings_file import FILE, load_settings
-from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.subjects import parse_target
 from efsdiag.target import subject_of
 from efsdiag.yaml_files import RuleError
 
@@ -29,10 +30,8 @@ def wishing(request: Request, file: str) -> Request:
     """The request with what the file wishes for. Errors: Fault, also where it wishes for another workload."""
     settings = settings_of(file, ())
     wished = subject_of(settings)
-    try:
+    with target_told_of():
         asked = parse_target(request.target, request.namespace or wished.namespace)
-    except SubjectError as error:
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
     if asked != wished:
         says = f"{file} wishes for {wished.kind}/{wished.name} in namespace {wished.namespace}"
         raise Fault("settings-of-another", says, "ask about that, or leave --settings out", USAGE)
