@@ -40,8 +40,11 @@ class Mistake:
     hint: str
 
 
-def mistakes(given: Mapping[str, Any], chart: Chart, region: str = "") -> list[Mistake]:
-    """The values that helm would ignore, each with the one that was meant and what that one would do in the region."""
+def mistakes(given: Mapping[str, Any], chart: Chart, region: str) -> list[Mistake]:
+    """The values that helm would ignore, each with the one that was meant and what that one would do in the region.
+
+    `region` is "" where it is not known.
+    """
     return [_mistake(unknown, given, chart, region) for unknown in unknown_keys(given, chart)]
 
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from efsdiag.releases import Chart, Release
+from efsdiag.semantics.driver import ROLE_ANNOTATION
 from efsdiag.semantics.selectors import requirements_of
 from efsdiag.setting_names import of_stateful_set
 from efsdiag.settings import ACCESS_POINT_DYNAMIC, IRSA, POD_IDENTITY, Driver, Prometheus, Settings
 
-ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
 HOST = "kubernetes.io/hostname"
 AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}
 """The driver's own start-up taint. The chart lets its controller tolerate CriticalAddonsOnly as well, which keeps the

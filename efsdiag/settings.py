@@ -186,6 +186,10 @@ class Prometheus:
     )
 
 
+OWN_TAG = "efsdiag/name"
+"""Key of the AWS tag by which what an install made is found; its value is the install's name."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What an install is to make."""
@@ -228,7 +232,12 @@ class Settings:
     @property
     def aws_tags(self) -> dict[str, str]:
         """Tags of everything that is made in AWS: those of the file, the name, and the one by which it is found."""
-        return {**self.tags, "Name": self.name, "efsdiag/name": self.name}
+        return {**self.tags, "Name": self.name, OWN_TAG: self.name}
+
+    @property
+    def group_name(self) -> str:
+        """The security group of its mount targets."""
+        return f"{self.name}-efs"
 
 
 def key_of(name: str) -> str:

@@ -21,7 +21,9 @@ from typing import Any
 from unittest.mock import patch
 
 import consents
+from accounts import account_of
 from awsworld import AwsWorld, build
+from conftest import unconfigured
 from kubeapi import KubeApi
 from lab import renamed
 from permits import guard
@@ -159,46 +161,15 @@ class InstallLab:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        given = {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
-        return {k: v for k, v in given.items() if k not in self.without}
+        own = {**self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
+        return {k: v for k, v in {**unconfigured(), **own}.items() if k not in self.without}
 
     def all(self, resource: str, namespace: str = "") -> list[Thing]:
         return self.kube.objects(resource, namespace)
 
     def account(self) -> dict[str, Any]:
         """What the account has that an install could make or change."""
-        ec2, efs, iam = (self.aws.client(s) for s in ("ec2", "efs", "iam"))
-        systems = [s["FileSystemId"] for s in efs.describe_file_systems()["FileSystems"]]
-        roles = [r["RoleName"] for r in iam.list_roles()["Roles"]]
-        found = {
-            "groups": ec2.describe_security_groups()["SecurityGroups"],
-            "instances": [
-                (i["InstanceId"], i["MetadataOptions"])
-                for r in ec2.describe_instances()["Reservations"]
-                for i in r["Instances"]
-            ],
-            "associations": [
-                (a["InstanceId"], a["IamInstanceProfile"]["Arn"])
-                for a in ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
-            ],
-            "systems": systems,
-            "targets": [
-                (t["SubnetId"], t["FileSystemId"])
-                for s in systems
-                for t in efs.describe_mount_targets(FileSystemId=s)["MountTargets"]
-            ],
-            "points": [p["AccessPointId"] for p in efs.describe_access_points()["AccessPoints"]],
-            "roles": [(r, iam.get_role(RoleName=r)["Role"]["AssumeRolePolicyDocument"]) for r in roles],
-            "attached": [(r, iam.list_attached_role_policies(RoleName=r)["AttachedPolicies"]) for r in roles],
-            "inline": [(r, iam.list_role_policies(RoleName=r)["PolicyNames"]) for r in roles],
-            "profiles": [
-                (p["InstanceProfileName"], [r["RoleName"] for r in p["Roles"]])
-                for p in iam.list_instance_profiles()["InstanceProfiles"]
-            ],
-        }
-        made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))
-        return made
+        return account_of(self.aws)
 
     def cluster(self) -> list[str]:
         """What is in the cluster, by name."""

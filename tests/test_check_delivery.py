@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ET
 import pytest
 import yaml
 from alertmanagers import BINARY, alertmanager
-from conftest import FIXTURES, ROOT, run_efsdiag
+from conftest import FIXTURES, ROOT, run_efsdiag, unconfigured
 from kubeapi import KubeApi
 
 from efsdiag.report.forms import HEALTH_FORMS
@@ -403,8 +403,7 @@ def test_a_fault_of_efsdiag_itself_is_one_document(form, monkeypatch):
 
 @pytest.mark.parametrize("form", ["jsonl", "junit", "openreports", "prometheus"])
 def test_a_signal_is_one_document(form, tmp_path):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))}
-    environment = {**kept, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    environment = {**unconfigured(), "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
     with KubeApi.from_bundle(STORY) as api:
         api.fail("/pods", delay_s=3, times=None)
         command = [sys.executable, "-m", "efsdiag", "check", "-o", form, "--kubeconfig", str(api.kubeconfig(tmp_path))]

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from conftest import run_efsdiag
+from conftest import run_efsdiag, unconfigured
 from kubeapi import KubeApi
 from served_crowd import WITH_STORAGE, Crowd, crowd
 
@@ -50,8 +50,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment(made: Crowd, **more: str) -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-    return {**clean, **made.aws.environment, **more}
+    return {**unconfigured(), **made.aws.environment, **more}
 
 
 def checked(made: Crowd, *options: str, **more: str) -> tuple[int, dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import UNREAD, Ref, State, Unread, Verdict, failed, passed, skipped, unknown, waiting
+from efsdiag.model import UNREAD, Ref, State, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.credentials import (
     judge_metadata,
@@ -13,8 +13,9 @@ from efsdiag.semantics.credentials import (
     judge_pod_identity,
     judge_trust_in_ec2,
     judge_trust_in_service_account,
+    unread_among,
 )
-from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
+from efsdiag.semantics.driver import ROLE_ANNOTATION, CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_mount, judge_provisioning, may_use_efs
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
@@ -34,8 +35,8 @@ def instance_profile_associated(
 ) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
-    if refused := _refused(controller_instance, controller_association):
-        return refused
+    if unread := unread_among(controller_instance, controller_association):
+        return unread
     if controller_instance is None:
         return waiting("the controller stands on no node")
     name = instance_name(controller_instance)
@@ -64,8 +65,8 @@ def profile_has_role(
 ) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
-    if refused := _refused(controller_association, controller_profile):
-        return refused
+    if unread := unread_among(controller_association, controller_profile):
+        return unread
     if controller_association is None:
         return waiting("there is no instance profile")
     arn = controller_association["IamInstanceProfile"]["Arn"]
@@ -86,8 +87,8 @@ def profile_has_role(
 def role_trusts_ec2(controller_credential_path: CredentialPath, controller_profile: Any = UNREAD) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
-    if refused := _refused(controller_profile):
-        return refused
+    if unread := unread_among(controller_profile):
+        return unread
     roles = (controller_profile or {}).get("Roles") or []
     if not roles:
         return waiting("there is no role")
@@ -104,14 +105,14 @@ def instance_metadata_reachable(
     path = controller_credential_path
     if path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(path.via.value))
-    if eks_cluster_name and not path.annotated and (refused := _refused(controller_role)):
-        return refused
+    if eks_cluster_name and not path.annotated and (unread := unread_among(controller_role)):
+        return unread
     if eks_cluster_name and (path.annotated or controller_role is None or not may_use_efs(controller_role)):
         return skipped("on EKS the role of the node is not meant for the controller: see service-account-has-role")
     if heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials")):
         return passed("the metadata service answered the controller (404: no role there)")
-    if refused := _refused(controller_instance):
-        return refused
+    if unread := unread_among(controller_instance):
+        return unread
     if controller_instance is None:
         return waiting("the controller stands on no node")
     silent = (
@@ -133,8 +134,8 @@ def service_account_has_role(
         return judge_pod_identity(path, pod_identity_associations)
     if path.via is not Via.INSTANCE:
         return passed(f"the controller's credentials are {path.via.value}")
-    if refused := _refused(eks_cluster_name):
-        return refused
+    if unread := unread_among(eks_cluster_name):
+        return unread
     if eks_cluster_name is None:
         return skipped("the cluster is not EKS: the driver takes the role of its instance")
     if path.annotated:
@@ -145,12 +146,12 @@ def service_account_has_role(
         return failed(
             "iam.irsa-pod-not-restarted", says, on, f"annotation {path.annotated}", "env AWS_ROLE_ARN: absent"
         )
-    if refused := _refused(controller_role, controller_association):
-        return refused
+    if unread := unread_among(controller_role, controller_association):
+        return unread
     if controller_role is not None and may_use_efs(controller_role):
         return passed("the controller uses the role of its node, which may use EFS")
     says = f"service account {path.service_account} names no role, and the role of the node may not use EFS"
-    return failed("iam.irsa-annotation-missing", says, on, "annotation eks.amazonaws.com/role-arn: absent")
+    return failed("iam.irsa-annotation-missing", says, on, f"annotation {ROLE_ANNOTATION}: absent")
 
 
 def oidc_provider_registered(
@@ -158,8 +159,8 @@ def oidc_provider_registered(
 ) -> Verdict:
     if controller_credential_path.via is not Via.IRSA:
         return skipped("the controller does not use a service account token")
-    if refused := _refused(oidc_providers, eks_issuer):
-        return refused
+    if unread := unread_among(oidc_providers, eks_issuer):
+        return unread
     if eks_issuer is None:
         return unknown("the cluster's issuer is not known", OWN_ISSUER)
     if any(arn.partition(":oidc-provider/")[2] == eks_issuer for arn in oidc_providers or ()):
@@ -179,12 +180,12 @@ def role_trusts_service_account(
             "the variable AWS_ROLE_ARN of the controller has no value in its spec", "state it in the pod template"
         )
     name = path.role_arn.rpartition("/")[2]
-    if refused := _refused(controller_role):
-        return refused
+    if unread := unread_among(controller_role):
+        return unread
     if controller_role is None:
         return failed("iam.irsa-trust-mismatch", f"the role {name} does not exist", Ref("Role", name))
-    if refused := _refused(eks_issuer):
-        return refused
+    if unread := unread_among(eks_issuer):
+        return unread
     if eks_issuer is None:
         return unknown("the cluster's issuer is not known", OWN_ISSUER)
     return judge_trust_in_service_account(controller_role, path, eks_issuer)
@@ -224,7 +225,7 @@ def policy_allows_driver(
         return waiting("there is no role")
     on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None
     if on_its_node and not may_use_efs(controller_role):
-        return _refused(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
+        return unread_among(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
     parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}
     arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
     system = (file_systems or {}).get(file_system_ids[0]) or {}
@@ -248,14 +249,14 @@ def node_has_credentials(
     signing = [v for v in efs_volumes if v.uses_iam]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    if refused := _refused(node_credential_path):
-        return refused
+    if unread := unread_among(node_credential_path):
+        return unread
     if node_credential_path is None:
         return waiting("no pod of efs-csi-node stands on the node")
     if node_credential_path.via is not Via.INSTANCE:
         return passed(f"the node plugin's credentials are {node_credential_path.via.value}")
-    if refused := _refused(node_instance, node_association, node_profile):
-        return refused
+    if unread := unread_among(node_instance, node_association, node_profile):
+        return unread
     if node_instance is None:
         return waiting("the pod has no node")
     return judge_mount_credentials(node_instance, node_association, node_profile)
@@ -271,8 +272,8 @@ def policy_allows_mount(
     signing = [v for v in efs_volumes if v.uses_iam and v.kind == "efs"]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    if refused := _refused(node_role, file_system_policies, file_systems):
-        return refused
+    if unread := unread_among(node_role, file_system_policies, file_systems):
+        return unread
     if node_role is None:
         return waiting("the node plugin has no role")
     for volume in signing:
@@ -285,12 +286,3 @@ def policy_allows_mount(
         if verdict is not None:
             return verdict
     return passed(f"role {node_role.name} may mount {signing[0].file_system}")
-
-
-def _refused(*evidence: Any) -> Verdict | None:
-    """Unknown where one of these could not be read; None where all were.
-
-    For checks that do not apply to every way of getting credentials: those skip before they ask what was read.
-    """
-    unread = next((e for e in evidence if isinstance(e, Unread)), None)
-    return unknown(unread.why, unread.grant) if unread is not None else None

@@ -55,17 +55,10 @@ class CheckRequest:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> CheckRequest:
         """The request out of click's parameters. Errors: click.UsageError where two of them contradict each other."""
-        named, goes = ({f.name for f in fields(kind)} for kind in (LiveOptions, DeliveryOptions))
-        live = LiveOptions(**{name: value for name, value in given.items() if name in named})
+        goes = {f.name for f in fields(DeliveryOptions)}
         delivery = DeliveryOptions(**{name: value for name, value in given.items() if name in goes})
-        own = {name: value for name, value in given.items() if name not in named | goes}
-        request = cls(live=live, delivery=delivery, **own)
-        asked = [n for n in sorted(named - {"request_timeout"}) if given[n]]
-        if request.bundle and asked:
-            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
-            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
-        if live.as_group and not live.as_user:
-            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
+        own = {name: value for name, value in given.items() if name not in LiveOptions.names() | goes}
+        request = cls(live=LiveOptions.of(given), delivery=delivery, **own)
         if request.all_namespaces and request.namespaces:
             raise click.UsageError("-A is every namespace, and -n is one: give one of them")
         try:

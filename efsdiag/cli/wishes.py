@@ -9,9 +9,10 @@ from efsdiag.changes import Choices
 from efsdiag.chart_conflicts import conflicts
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import Looked, Request
+from efsdiag.cli.sources import target_told_of
 from efsdiag.settings import Settings
 from efsdiag.settings_file import FILE, load_settings, setting_place
-from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.subjects import parse_target
 from efsdiag.target import subject_of, wrong_beside
 from efsdiag.yaml_files import RuleError
 
@@ -43,10 +44,8 @@ def wishing(request: Request, file: str, *, fix: bool = False) -> Request:
 
         settings = with_charts(settings, {"region": request.live.region}, Path(file))
     wished = subject_of(settings)
-    try:
+    with target_told_of():
         asked = parse_target(request.target, request.namespace or wished.namespace)
-    except SubjectError as error:
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
     if asked != wished:
         says = f"{file} wishes for {wished.kind}/{wished.name} in namespace {wished.namespace}"
         raise Fault("settings-of-another", says, "ask about that, or leave --settings out", USAGE)

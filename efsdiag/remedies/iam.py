@@ -13,6 +13,7 @@ from efsdiag.model import Finding, Ref, State
 from efsdiag.operations import read_of
 from efsdiag.semantics.credentials import judge_trust_in_ec2
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
+from efsdiag.semantics.iam_requests import CLUSTER_TAG
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
 from efsdiag.settings import Settings
@@ -26,8 +27,6 @@ OWN_NAME = "efsdiag-efs-csi-driver"
 """The role and the profile that are made where the account has none."""
 HOPS = "HttpPutResponseHopLimit"
 SERVED = "HttpEndpoint"
-OWN_TAG = "efs.csi.aws.com/cluster"
-"""The tag of every access point that the driver makes."""
 LEAST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -45,13 +44,13 @@ LEAST_POLICY = {
             "Effect": "Allow",
             "Action": "elasticfilesystem:CreateAccessPoint",
             "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:RequestTag/{OWN_TAG}": "true"}},
+            "Condition": {"StringEquals": {f"aws:RequestTag/{CLUSTER_TAG}": "true"}},
         },
         {
             "Effect": "Allow",
             "Action": ["elasticfilesystem:TagResource", "elasticfilesystem:DeleteAccessPoint"],
             "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:ResourceTag/{OWN_TAG}": "true"}},
+            "Condition": {"StringEquals": {f"aws:ResourceTag/{CLUSTER_TAG}": "true"}},
         },
     ],
 }
