@@ -86,7 +86,7 @@ def _mistake(unknown: UnknownKey, given: Mapping[str, Any], chart: Chart, region
     return Mistake(leaf, _says(leaf, chart.name, chart.version), _near(unknown))
 
 
-def slips(given: Mapping[str, Any], name: str, version: str, region: str = "") -> list[Mistake]:
+def slips(given: Mapping[str, Any], name: str, version: str, region: str) -> list[Mistake]:
     """The well-known wrong keys among the values, where nobody could look into the chart."""
     found = [(k.key, k) for k in well_known(name).values() if _at(given, k.key) is not None]
     return [Mistake(path, _says(path, name, version), _hint(known, region)) for path, known in found]

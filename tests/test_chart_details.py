@@ -49,8 +49,8 @@ def charts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("way", [(), (STATEFUL,), (DYNAMIC,), (STATEFUL, DYNAMIC), ("nodes=pool=data", "uid=0")])
 def test_every_value_that_settings_mean_is_one_of_the_chart(charts: dict[str, Path], way: tuple[str, ...]) -> None:
     settings = load_settings(None, [*ALL, *way])
-    assert mistakes(prometheus_values(settings), read_chart(charts["prometheus"])) == []
-    assert mistakes(driver_values(settings, "arn:aws:iam::1:role/x"), read_chart(charts[DRIVER])) == []
+    assert mistakes(prometheus_values(settings), read_chart(charts["prometheus"]), "") == []
+    assert mistakes(driver_values(settings, "arn:aws:iam::1:role/x"), read_chart(charts[DRIVER]), "") == []
 
 
 # --- what helm makes of them --------------------------------------------------------------------------------------
