@@ -80,7 +80,7 @@ def unused(document: Mapping[str, Any], given: Sequence[Suppression]) -> list[Su
 def _status(document: Mapping[str, Any]) -> dict[str, Any]:
     """Status and exit code of what is left. A workload whose causes are all suppressed is not in anybody's way."""
     coverage, workloads = document["coverage"], document["workloads"]
-    unsure = workloads["inconclusive"] or workloads["notLooked"] or coverage["timedOut"] or coverage["unlisted"]
+    unsure = workloads["inconclusive"] or workloads["notLooked"] or coverage["timedOut"] or coverage["incomplete"]
     if document["rootCauses"] or not document["suppressed"]:
         return {"status": document["status"], "exitCode": document["exitCode"]}
     status = Status.INCONCLUSIVE if unsure else Status.HEALTHY

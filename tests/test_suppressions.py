@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from healthreports import health, story
+from healthreports import health, story, unlisted
 
 from efsdiag.suppressions import read_suppressions, suppressed, unused
 from efsdiag.yaml_files import RuleError
@@ -54,6 +54,13 @@ def test_a_suppressed_finding_is_apart_with_the_reason(written):
     assert made["expiredSuppressions"] == []
     assert made["latent"] == before["latent"]
     assert before["rootCauses"] != []
+
+
+@pytest.mark.parametrize(("kind", "status"), [("prometheuses", "healthy"), ("pods", "inconclusive")])
+def test_what_is_not_listed_counts_beside_a_suppressed_cause_as_it_counts_without_a_cause(written, kind, status):
+    missed = unlisted(kind=kind)
+    made = suppressed(story(coverage=missed["coverage"]), written())
+    assert (made["rootCauses"], made["status"], missed["status"]) == ([], status, status)
 
 
 def test_latent_findings_are_suppressed_too(tmp_path, written):

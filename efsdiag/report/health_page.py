@@ -172,11 +172,11 @@ class HealthPage(Since):
 
 def counted(report: Mapping[str, Any]) -> str:
     """How many workloads with storage there are, and how they are."""
-    counts, unlisted = report["workloads"], bool(report["coverage"]["unlisted"])
+    counts, incomplete = report["workloads"], report["coverage"]["incomplete"]
     total = counts["looked"] + counts["notLooked"]
     ill = counts["diagnosed"] + counts["inconclusive"]
     if not total:
-        return "no workload with storage could be seen" if unlisted else "there is no workload with storage"
+        return "no workload with storage could be seen" if incomplete else "there is no workload with storage"
     if ill:
         return f"{ill} of {total} workloads with storage {'is' if ill == 1 else 'are'} not well"
     return f"{counts['healthy']} of {total} workloads with storage {'is' if total == 1 else 'are'} well"
