@@ -149,6 +149,7 @@ def test_a_list_that_grew_too_old_between_two_pages_goes_on_where_it_was(made: C
 
 
 def test_the_context_says_which_namespace_where_none_is_given(made: Crowd, tmp_path: Path) -> None:
+    made.add(LARGE)
     config = made.kube.kubeconfig(tmp_path, namespace="team-0000")
     _, report = checked(made, "--kubeconfig", str(config))
     assert report["scope"]["namespaces"] == ["default"]  # the later --kubeconfig counts

@@ -85,7 +85,7 @@ def test_the_first_line_is_the_answer(whole: Report, counts: Report, unlisted: l
     nothing = dict.fromkeys(("looked", "healthy", "diagnosed", "inconclusive", "withoutStorage", "notLooked"), 0)
     empty = {key: [] for key in ("rootCauses", "latent", "suspects", "unexplained", "notChecked")}
     status = "inconclusive" if unlisted else "healthy"
-    coverage = {**whole["coverage"], "unlisted": unlisted}
+    coverage = {**whole["coverage"], "unlisted": unlisted, "incomplete": bool(unlisted)}
     made = {**whole, **empty, "status": status, "workloads": nothing | counts, "coverage": coverage}
     text = health_page(made, Look())
     assert head in text.splitlines()[0]
