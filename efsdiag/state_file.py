@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from efsdiag.files import replace_file
+from efsdiag.files import replace_file, text_of
 from efsdiag.model import Ref
 from efsdiag.report.comparison import CAUSE, LATENT, SUPPRESSED, Changes, Finding, compared, findings_of
 from efsdiag.report.data import API_VERSION
@@ -61,7 +61,7 @@ class HealthState:
 def read_state(path: Path) -> HealthState | None:
     """The state in the file; None where there is no file. Errors: StateError; the file stays as it is."""
     try:
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+        return _from_json(json.loads(text_of(path)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -20,7 +20,7 @@ from conftest import run_efsdiag, unconfigured
 from kubeapi import KubeApi
 from served_crowd import WITH_STORAGE, Crowd, crowd
 
-from efsdiag.cli.faults import BUSY
+from efsdiag.cli.faults import BUSY, Fault
 from efsdiag.cli.only_one import only_one
 from efsdiag.cli.sources import LiveOptions, open_live
 from efsdiag.health.examine import Examiner, examined
@@ -340,6 +340,15 @@ def test_the_lock_of_a_question_is_its_own(tmp_path: Path) -> None:
         (first, second) = sorted((tmp_path / "efsdiag").iterdir())
         assert first != second
         assert oct(first.stat().st_mode)[-3:] == "600"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(Fault, match="has no home") as raised, only_one(None, "-A"):
+        pass
+    assert (raised.value.exit_code, raised.value.reference) == (2, "lock-not-made")
 
 
 def test_a_lock_that_cannot_be_made_is_a_mistake_and_no_lock(served: Crowd, tmp_path: Path) -> None:
