@@ -214,7 +214,7 @@ def test_a_standard_output_that_takes_no_more_is_told_on_stderr(monkeypatch):
 
     monkeypatch.setattr("efsdiag.cli.output.write", fail)
     code, out, err = run_efsdiag(SICK.asked("-o", "json"))
-    assert (code, out) == (70, "")
+    assert (code, out) == (74, "")
     assert "No space left on device" in err
 
 

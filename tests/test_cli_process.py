@@ -96,7 +96,7 @@ def test_a_full_disk_is_told(environment):
             stderr=subprocess.PIPE,
             check=False,
         )
-    assert done.returncode == 70
+    assert done.returncode == 74
     assert done.stderr.decode().startswith("output-not-written: ")
     assert "Traceback" not in done.stderr.decode()
 

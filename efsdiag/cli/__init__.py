@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from efsdiag.cli.faults import INTERNAL, Fault, internal_fault, report_fault, usage_fault
+from efsdiag.cli.faults import UNDELIVERED, Fault, internal_fault, report_fault, usage_fault
 from efsdiag.cli.group import program
 from efsdiag.cli.output import NotWritten, asked_format, asked_verbose
 from efsdiag.cli.signals import Stopped, answered, interruption
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments, form)
         except NotWritten as error:
             print(f"output-not-written: {error}", file=sys.stderr)
-            return INTERNAL
+            return UNDELIVERED
 
 
 def _run(arguments: list[str], form: str) -> int:
