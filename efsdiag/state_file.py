@@ -105,6 +105,14 @@ def next_state(state: HealthState | None, document: Mapping[str, Any], changes: 
     return HealthState(now, environment.get("context"), environment.get("account"), tuple(kept))
 
 
+def with_unsent(after: HealthState, before: HealthState, changes: Changes) -> HealthState:
+    """The state with what is over kept as well, for where nobody was told: the next run finds it over again."""
+    over = {finding.fingerprint for finding in changes.resolved}
+    kept = [remembered for remembered in before.findings if remembered.finding.fingerprint in over]
+    findings = sorted((*after.findings, *kept), key=lambda r: (r.finding.id, r.finding.fingerprint))
+    return replace(after, findings=tuple(findings))
+
+
 def _again(was: Remembered | None, finding: Finding, now: str, changes: Changes) -> Remembered:
     if was and finding not in changes.new:
         return replace(was, finding=finding, last_seen=now)
