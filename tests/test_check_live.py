@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -340,6 +341,19 @@ def test_the_lock_of_a_question_is_its_own(tmp_path: Path) -> None:
         (first, second) = sorted((tmp_path / "efsdiag").iterdir())
         assert first != second
         assert oct(first.stat().st_mode)[-3:] == "600"
+
+
+@pytest.mark.parametrize("name", ["KUBECONFIG", "AWS_PROFILE", "AWS_REGION"])
+def test_the_same_words_about_another_cluster_or_account_are_another_question(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("efsdiag.cli.checking.only_one", lambda _, question: nullcontext(asked.append(question)))
+    for value in ("one", "two", "one"):
+        monkeypatch.setenv("KUBECONFIG", "/nonexistent")
+        monkeypatch.setenv(name, value)
+        assert run_efsdiag(["check", "-A"])[0] == 4
+    assert asked[0] == asked[2] != asked[1]
 
 
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Mapping
@@ -28,6 +29,12 @@ from efsdiag.report.health import Course, Health, health_report
 from efsdiag.report.terminal import Look
 from efsdiag.rules import Rulebook
 from efsdiag.world.selectors import label_selector
+
+_DECIDING = (
+    "KUBECONFIG", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+)  # fmt: skip
+"""Variables that say which cluster and which account are meant, where no option does."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class CheckRequest:
     @property
     def question(self) -> str:
         """What the run asks, in words that are the same for the same question; "" for a bundle, which two may read."""
-        asked = (self.live, self.all_namespaces, sorted(self.namespaces), self.selector)
+        told = [os.environ.get(name, "") for name in _DECIDING]
+        asked = (self.live, told, self.all_namespaces, sorted(self.namespaces), self.selector)
         return "" if self.bundle else repr(asked)
 
     def scope(self, opened: Opened) -> Scope:
