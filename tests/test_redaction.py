@@ -99,6 +99,7 @@ PLAIN = [
     "0123456789abcdef0123456789abcdef01234567",
     "the password is wrong",
     "token expired",
+    "token /var/run/secrets/token",
     "- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db, key: password}}\n- name: X\n  value: y\n",
     "tls:\n  secret:\n    secretName: web\n    items:\n    - key: token\n      path: t\n",
     "chown --user me:group1",

@@ -140,9 +140,9 @@ def _is_whole(name: str, rest: str) -> bool:
 
 
 def _is_value(alone: re.Match[str]) -> bool:
-    """Whether the one word behind the name is its value: "token expired" is a sentence."""
+    """Whether the one word behind the name is its value: "token expired" is a sentence, and a path is no secret."""
     rest = alone["rest"]
-    said = alone["sep"] != "=" and rest.isalpha() and not _SURE.search(alone["name"])
+    said = alone["sep"] != "=" and (rest.isalpha() or rest[0] in "/~.") and not _SURE.search(alone["name"])
     return not is_kept(rest) and not said
 
 
