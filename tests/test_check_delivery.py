@@ -364,6 +364,12 @@ def test_a_token_that_is_none_is_a_mistake_and_is_not_shown(url, held, reference
     assert "hunter2" not in json.dumps(report) + err
 
 
+def test_the_name_of_the_cluster_is_a_label_of_printed_metrics_too():
+    series = [line for line in check("-o", "prometheus", "--cluster", "lab")[1].splitlines() if line[:1] != "#"]
+    assert series
+    assert all('cluster="lab"' in line for line in series)
+
+
 def test_a_run_with_nothing_to_tell_sends_nothing(tmp_path):
     state = tmp_path / "state"
     bundle = FIXTURES / "healthy-noisy"

@@ -265,6 +265,10 @@ def test_what_is_not_a_time_above_zero_is_refused(text):
         seconds(None, None, text)
 
 
+def test_a_time_that_nobody_can_wait_for_is_a_mistake():
+    assert run_efsdiag(["check", "--bundle", "/none", "--timeout", "99999999999999h"])[0] == 2
+
+
 class Terminal(io.StringIO):
     """A stream that says that it is a terminal."""
 

@@ -186,5 +186,9 @@ def exit_code(report: Mapping[str, Any], request: CheckRequest) -> int:
 def look_of(request: CheckRequest) -> Look:
     """How this run's terminal shows things."""
     return Look(
-        output.width(), output.colour_wanted(request.color), output.ascii_wanted(request.ascii), request.verbose
+        output.width(),
+        output.colour_wanted(request.color),
+        output.ascii_wanted(request.ascii),
+        request.verbose,
+        request.delivery.cluster,
     )
