@@ -116,7 +116,7 @@ def checked(request: CheckRequest, rulebook: Rulebook) -> dict[str, Any]:
     try:
         opened = hands.do(lambda: open_bundle(request.bundle) if request.bundle else open_live(request.live))
     except TimeIsOver as error:
-        text = f"the cluster did not answer within {request.timeout:g} s"
+        text = f"{request.bundle or 'the cluster'} could not be opened within {request.timeout:g} s"
         raise Fault("time-is-over", text, "give more time with --timeout", UNREACHABLE) from error
     try:
         with opened.closing:
