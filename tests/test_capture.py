@@ -16,7 +16,7 @@ from conftest import run_efsdiag
 from kubeapi import KubeApi
 from lab import Lab, lab_of
 
-from efsdiag.surroundings import AT_MOST
+from efsdiag.surroundings import AT_MOST, subjects_with_storage
 from efsdiag.world.bundle_writing import write_bundle
 from efsdiag.world.errors import Unreachable
 
@@ -305,3 +305,10 @@ def test_a_small_bundle_says_less_and_nothing_else(lab: Lab, tmp_path: Path, sco
     assert small["status"] in ("inconclusive", live["status"])
     if "leftOut" not in files["bundle.json"]:
         assert small == live
+
+
+def test_what_is_odd_in_a_list_belongs_to_the_bundle() -> None:
+    pods = [{"metadata": {"namespace": "a", "name": "odd"}, "spec": {"volumes": 7}}]
+    claims = [{"metadata": {"namespace": "a", "name": "odd"}, "status": [1]}]
+    found = subjects_with_storage(pods, claims)
+    assert [(s.kind, s.name) for s in found] == [("persistentvolumeclaim", "odd"), ("pod", "odd")]

@@ -125,7 +125,7 @@ MAY_IMPORT = {
     },
     "remedy_rules": {"changes", "gather", "remedies", "rules", "yaml_files"},
     "rights": {"gather", "operations", "remedy_rules", "rights", "rules", "world", "writes"},
-    "treat": {"changes", "gather", "model", "operations", "redaction", "remedy_rules", "treat", "writes"},
+    "treat": {"changes", "files", "gather", "model", "operations", "redaction", "remedy_rules", "treat", "writes"},
     "redaction": {"redaction"},
     "pseudonyms": {"catalogue", "pseudonyms"},
     "surroundings": {"model", "operations", "semantics"},

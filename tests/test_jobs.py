@@ -208,6 +208,12 @@ def test_a_port_that_answers_and_one_that_does_not_are_told_apart(busybox: str, 
     assert (found["persistentVolume"], found["node"], found["port"]) == ("pv-1", "node-1", port)
 
 
+def test_without_a_name_none_is_resolved(busybox: str, port: int) -> None:  # noqa: F811
+    found = reached(busybox, "", str(port), "127.0.0.1")
+    assert (found["resolves"], found["name"]) == (None, "")
+    assert [t["answers"] for t in found["targets"]] == [True]
+
+
 @pytest.mark.parametrize(
     ("says", "code", "resolves"),
     [

@@ -263,3 +263,8 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path, content: bytes | None, sa
     code, _, err, bundle = captured(tmp_path, "--pseudonym-key", str(tmp_path / "key"))
     assert (code, err.partition(":")[0]) == (2, said)
     assert not bundle.exists()
+
+
+def test_a_key_without_an_end_is_refused(tmp_path: Path) -> None:
+    code, _, err, bundle = captured(tmp_path, "--pseudonym-key", "/dev/urandom")
+    assert (code, err.partition(":")[0], bundle.exists()) == (2, "key-too-long", False)

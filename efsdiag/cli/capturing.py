@@ -34,6 +34,8 @@ from efsdiag.world.pseudonymous import Renamed, renamed
 
 LEAST_KEY = 16
 """Bytes of a key for pseudonyms."""
+MOST_KEY = 65_536
+"""Bytes: a file that is longer, or has no end, is another one than was meant."""
 MOST_SAID = 10
 """Lines about what was not read, without -v."""
 
@@ -95,9 +97,13 @@ def _verify(wanted: Wanted) -> None:
 def _key(file: str) -> bytes:
     """The key in the file. Errors: Fault."""
     try:
-        key = Path(file).read_bytes().strip()
+        with Path(file).open("rb") as opened:
+            key = opened.read(MOST_KEY + 1).strip()
     except OSError as error:
         raise Fault("key-unreadable", f"{file} cannot be read: {error.strerror or error}", "", USAGE) from error
+    if len(key) > MOST_KEY:
+        hint = f"head -c 32 /dev/urandom > {file}.key makes one"
+        raise Fault("key-too-long", f"{file} has more than {MOST_KEY} bytes, so it is no key", hint, USAGE)
     if len(key) < LEAST_KEY:
         hint = f"head -c 32 /dev/urandom > {file} makes one"
         raise Fault("key-too-short", f"{file} has {len(key)} bytes; wanted are {LEAST_KEY} or more", hint, USAGE)

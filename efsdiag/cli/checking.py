@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Mapping
@@ -28,6 +29,12 @@ from efsdiag.report.health import Course, Health, health_report
 from efsdiag.report.terminal import Look
 from efsdiag.rules import Rulebook
 from efsdiag.world.selectors import label_selector
+
+_DECIDING = (
+    "KUBECONFIG", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+)  # fmt: skip
+"""Variables that say which cluster and which account are meant, where no option does."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class CheckRequest:
     @property
     def question(self) -> str:
         """What the run asks, in words that are the same for the same question; "" for a bundle, which two may read."""
-        asked = (self.live, self.all_namespaces, sorted(self.namespaces), self.selector)
+        told = [os.environ.get(name, "") for name in _DECIDING]
+        asked = (self.live, told, self.all_namespaces, sorted(self.namespaces), self.selector)
         return "" if self.bundle else repr(asked)
 
     def scope(self, opened: Opened) -> Scope:
@@ -108,7 +116,7 @@ def checked(request: CheckRequest, rulebook: Rulebook) -> dict[str, Any]:
     try:
         opened = hands.do(lambda: open_bundle(request.bundle) if request.bundle else open_live(request.live))
     except TimeIsOver as error:
-        text = f"the cluster did not answer within {request.timeout:g} s"
+        text = f"{request.bundle or 'the cluster'} could not be opened within {request.timeout:g} s"
         raise Fault("time-is-over", text, "give more time with --timeout", UNREACHABLE) from error
     try:
         with opened.closing:
@@ -178,5 +186,9 @@ def exit_code(report: Mapping[str, Any], request: CheckRequest) -> int:
 def look_of(request: CheckRequest) -> Look:
     """How this run's terminal shows things."""
     return Look(
-        output.width(), output.colour_wanted(request.color), output.ascii_wanted(request.ascii), request.verbose
+        output.width(),
+        output.colour_wanted(request.color),
+        output.ascii_wanted(request.ascii),
+        request.verbose,
+        request.delivery.cluster,
     )

@@ -106,7 +106,10 @@ def mend_job(place: Place, inside: Inside, states: Iterable[State], verb: str) -
 
 
 def reach_job(place: Place, volume: str, name: str, addresses: Iterable[str]) -> dict[str, Any]:
-    """A Job that resolves a name and opens TCP 2049 to addresses (or the name), from the network of the pod's node."""
+    """A Job that resolves a name and opens TCP 2049 to addresses, from the network of the pod's node.
+
+    Without addresses it opens TCP 2049 to the name; without a name ("") it resolves nothing.
+    """
     node = str(place.pod["spec"]["nodeName"])
     given = [script("reach"), "reach", volume, node, name, str(NFS_PORT), *addresses]
     spec = _spec(place, given, {}, _running_as(Credentials(65534, 65534)))
