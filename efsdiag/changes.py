@@ -196,8 +196,7 @@ class Plan:
         was killed is gone on with by another plan, as the world is another one then.
         """
         install = {"install": self.choices.install, "target": vars(self.target), "cluster": self.place.cluster}
-        text = json.dumps(install, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest() if self.choices.install else self.digest
+        return _sha256(install) if self.choices.install else self.digest
 
     @property
     def digest(self) -> str:
@@ -212,9 +211,13 @@ class Plan:
         }
         if self.looks:
             agreed["looks"] = self.look_plan.digest
-        text = json.dumps(agreed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        # A recorded name may hold half of a character, which UTF-8 cannot write.
-        return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+        return _sha256(agreed)
+
+
+def _sha256(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    # A recorded name may hold half of a character, which UTF-8 cannot write.
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Any
 
-from efsdiag.semantics.chart_values import Chart, Keys, UnknownKey, unknown_keys
+from efsdiag.semantics.chart_values import Chart, Keys, UnknownKey, comment_above, unknown_keys
 from efsdiag.yaml_files import Entry, RuleError, entries, nearest
 
-_KEYS = {"meant": str, "does": str, "only_in": list, "elsewhere": str}
+_KEYS = {"meant": str, "does": str, "only_in": list, "elsewhere": str, "inside": str}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class WellKnown:
     """Beginnings of the names of the regions in which it does that; empty for all."""
     elsewhere: str = ""
     """What happens in other regions; <region> stands for the region."""
+    inside: Keys = ()
+    """The value of the chart, a directory, in which the one that was given has to lie."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,11 @@ class Mistake:
     hint: str
 
 
-def mistakes(given: Mapping[str, Any], chart: Chart, region: str = "") -> list[Mistake]:
-    """The values that helm would ignore, each with the one that was meant and what that one would do in the region."""
+def mistakes(given: Mapping[str, Any], chart: Chart, region: str) -> list[Mistake]:
+    """The values that helm would ignore, each with the one that was meant and what that one would do in the region.
+
+    `region` is "" where it is not known.
+    """
     return [_mistake(unknown, given, chart, region) for unknown in unknown_keys(given, chart)]
 
 
@@ -61,8 +67,9 @@ def _well_known(entry: Entry) -> WellKnown:
             raise RuleError("chart-key-mistyped", entry.where, f"{key} of {entry.key} is no {_KEYS[key].__name__}")
     if not given.keys() >= {"meant", "does"}:
         raise RuleError("chart-key-incomplete", entry.where, f"{entry.key} lacks meant or does")
-    path, meant = (tuple(part for part in text.split(".") if part) for text in (entry.key, given["meant"]))
-    return WellKnown(path, meant, given["does"], tuple(given.get("only_in", ())), given.get("elsewhere", ""))
+    texts = (entry.key, given["meant"], given.get("inside", ""))
+    path, meant, inside = (tuple(part for part in text.split(".") if part) for text in texts)
+    return WellKnown(path, meant, given["does"], tuple(given.get("only_in", ())), given.get("elsewhere", ""), inside)
 
 
 def _mistake(unknown: UnknownKey, given: Mapping[str, Any], chart: Chart, region: str) -> Mistake:
@@ -70,13 +77,42 @@ def _mistake(unknown: UnknownKey, given: Mapping[str, Any], chart: Chart, region
     for path in (*_leaves(given, unknown.path), unknown.path):
         found = next((known[path[:n]] for n in range(len(path), 0, -1) if path[:n] in known), None)
         if found and (not found.meant or found.meant in chart.known):
-            return Mistake(path, _says(path, chart), _hint(found, region))
+            hint = _hint(found, region) + _place(found, path, given, chart)
+            return Mistake(path, _says(path, chart.name, chart.version), hint)
     leaf = next(iter(_leaves(given, unknown.path)), unknown.path)
-    return Mistake(leaf, _says(leaf, chart), _near(unknown))
+    same = (*unknown.near, *leaf[len(unknown.path) :])
+    if unknown.near and same in chart.known:
+        unknown = replace(unknown, near=same, default=chart.default(same), says=comment_above(chart, same))
+    return Mistake(leaf, _says(leaf, chart.name, chart.version), _near(unknown))
 
 
-def _says(path: Keys, chart: Chart) -> str:
-    return f"{'.'.join(path)} is no value of chart {chart.name} {chart.version}, and helm would ignore it"
+def slips(given: Mapping[str, Any], name: str, version: str, region: str) -> list[Mistake]:
+    """The well-known wrong keys among the values, where nobody could look into the chart."""
+    found = [(k.key, k) for k in well_known(name).values() if _at(given, k.key) is not None]
+    return [Mistake(path, _says(path, name, version), _hint(known, region)) for path, known in found]
+
+
+def _says(path: Keys, name: str, version: str) -> str:
+    return f"{'.'.join(path)} is no value of chart {name} {version}, and helm would ignore it"
+
+
+def _place(found: WellKnown, path: Keys, given: Mapping[str, Any], chart: Chart) -> str:
+    """What the right value would do here: whether the directory that was given is the right one for it."""
+    value = _at(given, path)
+    if not found.inside or not isinstance(value, str):
+        return ""
+    held = _at(given, found.inside)
+    around = str(chart.default(found.inside) if held is None else held)
+    if PurePosixPath(value).is_relative_to(around):
+        return ""
+    return f"; {value} is outside of {around}, and {'.'.join(found.inside)} would have to be changed with it"
+
+
+def _at(given: Any, path: Keys) -> Any:
+    """The value of that path; None where there is none."""
+    for key in path:
+        given = given.get(key) if isinstance(given, Mapping) else None
+    return given
 
 
 def _hint(found: WellKnown, region: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 
 from efsdiag.releases import Chart, Release
 from efsdiag.semantics.driver import ROLE_ANNOTATION
-from efsdiag.settings import ACCESS_POINT_DYNAMIC, Driver, Prometheus, Settings
+from efsdiag.semantics.selectors import requirements_of
+from efsdiag.setting_names import of_stateful_set
+from efsdiag.settings import ACCESS_POINT_DYNAMIC, IRSA, POD_IDENTITY, Driver, Prometheus, Settings
 
 HOST = "kubernetes.io/hostname"
 AGENT_NOT_READY = {"key": "efs.csi.aws.com/agent-not-ready", "operator": "Exists"}
@@ -55,7 +57,15 @@ def chart_of(given: Driver | Prometheus) -> Chart:
 
 
 def driver_values(settings: Settings, role_arn: str = "", *, own_account: bool = True) -> dict[str, Any]:
-    """Values of the chart aws-efs-csi-driver: the controller on different nodes, tags, region and role."""
+    """Values of the chart aws-efs-csi-driver, those of the user over them."""
+    return merged(own_driver_values(settings, role_arn, own_account=own_account), settings.driver.values)
+
+
+def own_driver_values(settings: Settings, role_arn: str = "", *, own_account: bool = True) -> dict[str, Any]:
+    """What the settings mean in that chart: the controller on different nodes, tags, region and role.
+
+    A controller that takes its role from its instance can work on the nodes alone whose instances get it.
+    """
     driver = settings.driver
     spread = {"maxSkew": 1, "topologyKey": HOST, "whenUnsatisfiable": "ScheduleAnyway"}
     controller: dict[str, Any] = {
@@ -68,17 +78,26 @@ def driver_values(settings: Settings, role_arn: str = "", *, own_account: bool =
     elif role_arn:
         # The node plugin mounts as its node does: the role trusts the controller's service account alone.
         controller["serviceAccount"] = {"annotations": {ROLE_ANNOTATION: role_arn}}
+    if settings.nodes and settings.iam.way not in (IRSA, POD_IDENTITY):
+        controller["affinity"] = node_affinity(settings.nodes)
     if driver.tags:
         controller["tags"] = dict(driver.tags)
     node: dict[str, Any] = {}
     if driver.region:
         # efs-utils asks IMDS for the region, and takes this where it gets no answer.
         node["env"] = [{"name": "AWS_DEFAULT_REGION", "value": driver.region}]
-    return merged({"controller": controller, **({"node": node} if node else {})}, driver.values)
+    return {"controller": controller, **({"node": node} if node else {})}
 
 
 def prometheus_values(settings: Settings) -> dict[str, Any]:
-    """Values of the chart prometheus: one writer on the claim, as the owner of its data, bounded in time and size."""
+    """Values of the chart prometheus, those of the user over them."""
+    return merged(own_prometheus_values(settings), settings.prometheus.values)
+
+
+def own_prometheus_values(settings: Settings) -> dict[str, Any]:
+    """What the settings mean in that chart: one writer on the claim, as the owner of its data, bounded in time and
+    size, on the nodes that reach EFS.
+    """
     given, stateful = settings.prometheus, settings.prometheus.stateful_set
     service: dict[str, Any] = {"type": given.service_type}
     if given.source_ranges:
@@ -88,7 +107,7 @@ def prometheus_values(settings: Settings) -> dict[str, Any]:
         "statefulSet": {"enabled": stateful},
         # A second pod beside the first one would find the database locked.
         **({} if stateful else {"strategy": {"type": "Recreate"}}),
-        "persistentVolume": {"enabled": True, "existingClaim": settings.claim},
+        "persistentVolume": _persistent_volume(settings),
         "securityContext": {
             "runAsUser": settings.uid,
             "runAsGroup": settings.gid,
@@ -99,13 +118,14 @@ def prometheus_values(settings: Settings) -> dict[str, Any]:
         "retention": given.retention,
         "retentionSize": given.retention_size,
         "service": service,
+        **on_nodes(settings),
     }
     reload: dict[str, Any] = {}
     if settings.uid != 0:
         # Root without capabilities could not write where another user owns the directory.
         server["containerSecurityContext"] = dict(UNPRIVILEGED)
         reload = {"configmapReload": {"prometheus": {"containerSecurityContext": dict(UNPRIVILEGED)}}}
-    values = {
+    return {
         **reload,
         "server": server,
         "alertmanager": _alertmanager(settings),
@@ -113,16 +133,49 @@ def prometheus_values(settings: Settings) -> dict[str, Any]:
         "prometheus-node-exporter": _node_exporter(given),
         "kube-state-metrics": {"enabled": given.kube_state_metrics},
     }
-    return merged(values, given.values)
+
+
+def _persistent_volume(settings: Settings) -> dict[str, Any]:
+    """The claim of the settings. A StatefulSet of the chart does not look at existingClaim: it mounts the claim of its
+    template, and takes the one of that name that is there; the rest keeps it from making another kind of claim.
+    """
+    named = {"enabled": True, "existingClaim": settings.claim}
+    if not settings.prometheus.stateful_set:
+        return named
+    made_by = settings.storage_class if settings.storage.way == ACCESS_POINT_DYNAMIC else "-"
+    return {
+        **named,
+        "statefulSetNameOverride": settings.claim.removesuffix(of_stateful_set(settings)),
+        "accessModes": ["ReadWriteMany"],
+        "size": settings.storage.capacity,
+        "storageClass": made_by,
+    }
+
+
+def placement(settings: Settings) -> dict[str, Any]:
+    """On which nodes the pod of Prometheus may stand, by what a pod's spec calls it, with the values of the user."""
+    server = prometheus_values(settings)["server"] or {}
+    return {name: server[name] for name in ("affinity", "nodeSelector", "tolerations") if server.get(name)}
+
+
+def on_nodes(settings: Settings) -> dict[str, Any]:
+    """The value by which a pod stands on the nodes that reach EFS only; nothing where those are all nodes."""
+    return {"affinity": node_affinity(settings.nodes)} if settings.nodes else {}
+
+
+def node_affinity(selector: str) -> dict[str, Any]:
+    """The affinity of a pod that may stand on the nodes of the label selector, and on no others."""
+    terms = [{"matchExpressions": requirements_of(selector)}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
 
 
 def _alertmanager(settings: Settings) -> dict[str, Any]:
-    if not settings.prometheus.alertmanager:
-        return {"enabled": False}
-    # It asks for a claim of its own, which stays pending where nothing makes volumes.
+    """Its data is where the driver makes volumes, else in its pod: a claim of another class would stay pending."""
+    on = {"enabled": settings.prometheus.alertmanager}
     if settings.storage.way == ACCESS_POINT_DYNAMIC:
-        return {"enabled": True, "persistence": {"enabled": True, "storageClass": settings.storage_class}}
-    return {"enabled": True, "persistence": {"enabled": False}}
+        kept = {"enabled": True, "storageClass": settings.storage_class}
+        return {**on, "persistence": kept, **on_nodes(settings)}
+    return {**on, "persistence": {"enabled": False}}
 
 
 def _node_exporter(given: Prometheus) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from typing import Any
 from efsdiag.changes import Change, Declined, Proposal, Risk
 from efsdiag.model import Ref
 from efsdiag.operations import read_of
-from efsdiag.settings import Settings
+from efsdiag.settings import OWN_TAG, Settings
 from efsdiag.writes import MANAGED, own_uid, write_of
 
-OWN_TAG = "efsdiag/name"
 NAMESPACED = (
     "pods",
     "persistentvolumeclaims",

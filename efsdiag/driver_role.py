@@ -13,14 +13,13 @@ from efsdiag.changes import Change
 from efsdiag.model import Ref, State
 from efsdiag.semantics.driver import CredentialPath
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
+from efsdiag.semantics.iam_requests import CLUSTER_TAG
 from efsdiag.semantics.roles import Role
 from efsdiag.settings import Settings
 from efsdiag.writes import json_of, tag_list, write_of
 
 MANAGED_POLICY = "policy/service-role/AmazonEFSCSIDriverPolicy"
 AUDIENCE = "sts.amazonaws.com"
-POINT_TAG = "efs.csi.aws.com/cluster"
-"""The tag of every access point that the driver makes."""
 LEAST_POLICY = {
     "Version": "2012-10-17",
     "Statement": [
@@ -38,13 +37,13 @@ LEAST_POLICY = {
             "Effect": "Allow",
             "Action": "elasticfilesystem:CreateAccessPoint",
             "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:RequestTag/{POINT_TAG}": "true"}},
+            "Condition": {"StringEquals": {f"aws:RequestTag/{CLUSTER_TAG}": "true"}},
         },
         {
             "Effect": "Allow",
             "Action": ["elasticfilesystem:TagResource", "elasticfilesystem:DeleteAccessPoint"],
             "Resource": "*",
-            "Condition": {"StringEquals": {f"aws:ResourceTag/{POINT_TAG}": "true"}},
+            "Condition": {"StringEquals": {f"aws:ResourceTag/{CLUSTER_TAG}": "true"}},
         },
     ],
 }

@@ -1,10 +1,22 @@
-"""Files that others read while they are written: the whole text or none of it."""
+"""Files that people name: read to an end that they have, and written as the whole text or not at all."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+
+def text_of(path: Path) -> str:
+    """The text of the file, or of a pipe: `<(command)` of a shell.
+
+    Errors: OSError, also for a device, which may have no end (/dev/full); ValueError where it is not UTF-8.
+    """
+    with path.open("rb") as file:
+        if stat.S_ISCHR(os.fstat(file.fileno()).st_mode) and not file.isatty():
+            raise OSError("it is a device, not a file")
+        return file.read().decode("utf-8")
 
 
 def replace_file(path: Path, text: str, mode: int) -> None:

@@ -1,4 +1,7 @@
-"""The security group that an install makes for its mount targets: NFS from the nodes' own groups, and nothing else."""
+"""What opens a security group for NFS, and the group that an install makes for its mount targets.
+
+NFS between the nodes' own groups and that of the mount target, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,14 @@ from efsdiag.model import Ref
 from efsdiag.operations import read_of
 from efsdiag.semantics.ends import NodeEnd
 from efsdiag.semantics.hops import NFS_PORT
+from efsdiag.semantics.security_groups import nfs_rules
 from efsdiag.settings import Settings
 from efsdiag.writes import tag_list, write_of
 
 
-def group_name(wanted: Settings) -> str:
-    """The name of the group."""
-    return f"{wanted.name}-efs"
-
-
 def group_lookup(wanted: Settings, vpc_id: str) -> Lookup:
     """Finds the id of the group, once it is made."""
-    query = read_of("ec2:DescribeSecurityGroups", **{"Filter.group-name": group_name(wanted), "Filter.vpc-id": vpc_id})
+    query = read_of("ec2:DescribeSecurityGroups", **{"Filter.group-name": wanted.group_name, "Filter.vpc-id": vpc_id})
     return Lookup(query, "SecurityGroups[0].GroupId")
 
 
@@ -36,13 +35,11 @@ def own_group(
 
 def _admitted(group: Mapping[str, Any] | None) -> set[str]:
     """The groups from which NFS is admitted already."""
-    rules = [r for r in (group or {}).get("IpPermissions") or [] if r["IpProtocol"] in ("tcp", "6", "-1")]
-    fitting = [r for r in rules if r.get("FromPort", NFS_PORT) <= NFS_PORT <= r.get("ToPort", NFS_PORT)]
-    return {str(pair["GroupId"]) for rule in fitting for pair in rule.get("UserIdGroupPairs") or []}
+    return {rule.other for rule in nfs_rules(group or {}) if rule.kind == "UserIdGroupPairs"}
 
 
 def _creation(wanted: Settings, vpc_id: str) -> Change:
-    name = group_name(wanted)
+    name = wanted.group_name
     return Change(
         write_of(
             "ec2:CreateSecurityGroup",
@@ -58,12 +55,18 @@ def _creation(wanted: Settings, vpc_id: str) -> Change:
 
 
 def _admission(wanted: Settings, vpc_id: str, sources: list[str]) -> Change:
-    name, found = group_name(wanted), group_lookup(wanted, vpc_id)
-    pairs = [{"GroupId": source, "Description": "NFS to EFS, by efsdiag"} for source in sources]
+    name = wanted.group_name
+    words = f"admit TCP {NFS_PORT} from {', '.join(sources)} in security group {name}"
+    return opening("Ingress", group_lookup(wanted, vpc_id), sources, words, name)
+
+
+def opening(direction: str, group: str | Lookup, others: Iterable[str], words: str, name: str) -> Change:
+    """The change that opens the group of this name for NFS: `Ingress` from the other groups, or `Egress` to them."""
+    pairs = [{"GroupId": other, "Description": "NFS to EFS, by efsdiag"} for other in others]
     rule = [{"IpProtocol": "tcp", "FromPort": NFS_PORT, "ToPort": NFS_PORT, "UserIdGroupPairs": pairs}]
     return Change(
-        write_of("ec2:AuthorizeSecurityGroupIngress", GroupId=found, IpPermissions=rule),
-        f"admit TCP {NFS_PORT} from {', '.join(sources)} in security group {name}",
+        write_of(f"ec2:AuthorizeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
+        words,
         Ref("SecurityGroup", name),
-        undo=write_of("ec2:RevokeSecurityGroupIngress", GroupId=found, IpPermissions=rule),
+        undo=write_of(f"ec2:RevokeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
     )

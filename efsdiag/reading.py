@@ -136,8 +136,17 @@ def association_of(read: Any, instance: dict[str, Any]) -> dict[str, Any] | None
 
     Source:  ec2:DescribeIamInstanceProfileAssociations, by instance
     """
-    own = instance["InstanceId"]
-    answer = read("ec2:DescribeIamInstanceProfileAssociations", **{"Filter.instance-id": own})
+    return associations_of(read, [instance])[instance["InstanceId"]]
+
+
+def associations_of(read: Any, instances: list[dict[str, Any]]) -> dict[str, dict[str, Any] | None]:
+    """Instance id → the same, for several instances at once."""
+    ids = [i["InstanceId"] for i in instances]
+    answers = read.many(("ec2:DescribeIamInstanceProfileAssociations", {"Filter.instance-id": own}) for own in ids)
+    return {own: _settled(answer, own) for own, answer in zip(ids, answers, strict=True)}
+
+
+def _settled(answer: dict[str, Any] | None, own: str) -> dict[str, Any] | None:
     found = [a for a in (answer or {}).get("IamInstanceProfileAssociations", []) if a["InstanceId"] == own]
     live = [a for a in found if a.get("State") != "disassociated"]
     return min(live, key=lambda a: SETTLED.index(a["State"]) if a.get("State") in SETTLED else 0, default=None)

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from efsdiag.files import text_of
 from efsdiag.report.fingerprint import base_name
-from efsdiag.yaml_files import RuleError, entries
+from efsdiag.yaml_files import from_yaml
 
 KINDS = ("HealthReport", "Diagnosis")
 
@@ -28,8 +29,8 @@ def read_report(path: Path) -> dict[str, Any]:
     """The HealthReport or Diagnosis in the file, JSON or YAML. Errors: ReportError."""
     try:
         document = _parsed(path)
-    except (OSError, ValueError, RuleError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error) or type(error).__name__
+    except (OSError, ValueError, RecursionError) as error:
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error) or type(error).__name__
         raise ReportError("report-unreadable", f"{path} cannot be read: {why}") from error
     kind = document.get("kind") if isinstance(document, dict) else None
     hint = "efsdiag check -o json and efsdiag why -o json print such files"
@@ -118,11 +119,11 @@ def _target(document: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _parsed(path: Path) -> Any:
-    """Errors: OSError, ValueError, RuleError."""
-    text = path.read_text(encoding="utf-8")
+    """Errors: OSError, ValueError."""
+    text = text_of(path)
     try:
         return json.loads(text)
     except ValueError:
         if text.lstrip()[:1] in ("{", "["):
             raise
-    return {entry.key: entry.value for entry in entries(path, str(path))}
+    return from_yaml(text)

@@ -152,7 +152,10 @@ _TERM = rf"({_KEY}\s*(=|==|!=)\s*{_NAME}?|!?{_KEY}|{_KEY}\s+(in|notin)\s*\(\s*{_
 BOOLEAN = Kind(bool, "true or false", lambda value: "")
 TEXT = Kind(str, "a text", _text_problem)
 DNS_NAME = _pattern(rf"({_LABEL})?", "a name of small letters, digits and - (at most 63)")
-NAMESPACE = _pattern(_LABEL, "a name of small letters, digits and - (at most 63)")
+NAMESPACE = _pattern(_LABEL, "a name of small letters, digits and - (1 to 63)")
+# The install's security group bears the name, and AWS keeps group names that begin with sg- for ids:
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+NAME = _pattern(rf"(?!sg-){_LABEL}", "a name of small letters, digits and - (1 to 63), that does not begin with sg-,")
 RELEASE = _pattern(rf"{_LABEL}(\.{_LABEL})*", "a release's name: small letters, digits, - and . (at most 53)", 53)
 ACCOUNT_PART = _pattern(r"[\w+=,.@-]{0,64}", "a name of IAM: letters, digits and + = , . @ - _ (at most 64)")
 REGION = _pattern(r"([a-z]{2,4}(-[a-z]+)+-\d{1,2})?", "a region such as eu-central-1")

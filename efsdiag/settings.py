@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from efsdiag.setting_kinds import (
@@ -22,6 +22,7 @@ from efsdiag.setting_kinds import (
     DURATION,
     FREE_MAP,
     KMS_KEY,
+    NAME,
     NAMESPACE,
     PATH,
     QUANTITY,
@@ -185,13 +186,17 @@ class Prometheus:
     )
 
 
+OWN_TAG = "efsdiag/name"
+"""Key of the AWS tag by which what an install made is found; its value is the install's name."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What an install is to make."""
 
     name: str = setting(
         "prometheus-efs",
-        DNS_NAME,
+        NAME,
         "Base of all names: creation token and tag Name in AWS, and the names that are empty below.",
     )
     tags: dict[str, str] = setting({}, TAGS, "AWS tags of everything that is made there.")
@@ -204,11 +209,16 @@ class Settings:
         "cluster's own one. node-exporter wants privileged.",
     )
     nodes: str = setting(
-        "", SELECTOR, "Nodes that are to reach EFS (a label selector, such as pool=data). Empty: all that take pods."
+        "",
+        SELECTOR,
+        "Nodes that are to reach EFS (a label selector, such as pool=data): Prometheus and the driver's controller\n"
+        "are kept to them. Empty: all that take pods.",
     )
     uid: int = setting(65534, UID, "User that Prometheus runs as, and that owns its data.")
     gid: int = setting(65534, UID, "Group that Prometheus runs as, and that owns its data.")
-    claim: str = setting("", DNS_NAME, "Name of the PersistentVolumeClaim. Empty: NAME.")
+    claim: str = setting(
+        "", DNS_NAME, "Name of the PersistentVolumeClaim. Empty: NAME; of a StatefulSet storage-volume-SERVER-0."
+    )
     volume: str = setting("", DNS_NAME, "Name of the PersistentVolume, where it is made here. Empty: NAME.")
     storage_class: str = setting("", DNS_NAME, "Name of the StorageClass. Empty: NAME.")
     smoke_image: str = setting(
@@ -222,30 +232,12 @@ class Settings:
     @property
     def aws_tags(self) -> dict[str, str]:
         """Tags of everything that is made in AWS: those of the file, the name, and the one by which it is found."""
-        return {**self.tags, "Name": self.name, "efsdiag/name": self.name}
+        return {**self.tags, "Name": self.name, OWN_TAG: self.name}
 
-
-_NAMED = {
-    "": {"claim": "", "volume": "", "storage_class": ""},
-    "iam": {"role": "-efs-csi", "policy": "-efs-csi", "instance_profile": "-efs-csi"},
-}
-"""Section → field that is empty where the name is to be its base → what follows the name."""
-
-
-def with_names(given: Settings) -> Settings:
-    """The settings with names made from `name` in the place of the empty ones."""
-    made: Any = given
-    for where, names in _NAMED.items():
-        part = getattr(made, where) if where else made
-        part = replace(part, **{n: getattr(part, n) or given.name + tail for n, tail in names.items()})
-        made = replace(made, **{where: part}) if where else part
-    found: Settings = made
-    return found
-
-
-def default_settings() -> Settings:
-    """The settings of an empty file."""
-    return with_names(Settings())
+    @property
+    def group_name(self) -> str:
+        """The security group of its mount targets."""
+        return f"{self.name}-efs"
 
 
 def key_of(name: str) -> str:

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from efsdiag.chart_keys import well_known
 from efsdiag.setting_kinds import Kind
-from efsdiag.settings import Settings, documented, known_fields, section_of, with_names
+from efsdiag.setting_names import names_made, of_stateful_set, with_names
+from efsdiag.settings import Driver, Prometheus, Settings, documented, known_fields, section_of
 from efsdiag.yaml_files import RuleError, placed, scalar_of, to_yaml
 
 FILE = "efsdiag.yaml"
@@ -27,14 +29,17 @@ def load_settings(file: Path | None = None, flags: Iterable[str] = ()) -> Settin
     Errors: RuleError for a file that is not YAML or has a key twice; SettingError for an unknown key, a wrong type and
     a bad value, each with file and line, or with the flag.
     """
-    settings = Settings()
+    settings, shown_as = Settings(), str(file) if file else "the settings"
+    given: dict[str, str] = {}
     if file is not None:
-        shown_as = str(file)
         document, places = placed(file, shown_as)
         settings = _filled(settings, document, (), places, shown_as)
+        given = {".".join(path): where for path, where in places.items()}
     for flag in flags:
         settings = _with_flag(settings, flag)
-    _verify_together(settings, str(file) if file else "the settings")
+        given[flag.partition("=")[0]] = _flag(flag)
+    _verify_together(settings, shown_as)
+    _verify_names(settings, given, shown_as)
     return with_names(settings)
 
 
@@ -103,16 +108,27 @@ def _unknown(path: tuple[str, ...], where: str, known: Iterable[str]) -> Setting
     *above, key = path
     elsewhere = [whole for whole, _, _ in documented() if whole.rpartition(".")[2].lower() == key.lower()]
     near = [".".join((*above, name)) for name in difflib.get_close_matches(key, list(known), 1, 0.6)]
-    meant = [*near, *elsewhere]
+    meant = [*near, *elsewhere, *_of_chart(key)] if above else [*_of_chart(key), *near, *elsewhere]
     hint = (
         f"did you mean {meant[0]}?" if meant else f"{_named((*above,)) if above else 'the file'} has {', '.join(known)}"
     )
     return SettingError("setting-unknown", where, f"has {_named(path)}, which is no setting", hint)
 
 
+def _of_chart(key: str) -> list[str]:
+    """The setting in which a key stands that people give to one of the two charts."""
+    found = []
+    for section, chart in (("driver", Driver.chart), ("prometheus", Prometheus.chart)):
+        for known in well_known(chart).values():
+            if known.key[0] == key:
+                right = known.meant if len(known.key) == 1 else known.key[:1]
+                found.append(".".join((section, "values", *(right or known.key))))
+    return found
+
+
 def _with_flag(settings: Settings, flag: str) -> Settings:
     """The settings with one flag over them. The value is text where text is wanted, and YAML elsewhere."""
-    where = f"--set {flag}"
+    where = _flag(flag)
     whole, sign, text = flag.partition("=")
     if not sign:
         raise SettingError("setting-malformed", where, "has no =; KEY=VALUE is wanted, such as storage.capacity=80Gi")
@@ -127,6 +143,11 @@ def _with_flag(settings: Settings, flag: str) -> Settings:
         if not section_of(field):
             return _with_value(settings, path[:depth], path[depth:], text, field.metadata["kind"], part, where)
     raise SettingError("setting-mistyped", where, f"{whole} has settings of its own; name one of them")
+
+
+def _flag(flag: str) -> str:
+    """Where a mistake in the flag is."""
+    return f"--set {flag}"
 
 
 def _with_value(
@@ -166,6 +187,21 @@ def _verify_together(settings: Settings, where: str) -> None:
     if storage.kms_key and not storage.encrypted:
         says = "storage.kmsKey is given, and storage.encrypted is false"
         raise SettingError("settings-disagree", where, says)
+
+
+def _verify_names(settings: Settings, given: Mapping[str, str], shown_as: str) -> None:
+    """Names that are made have to be such as their own settings would take. `given` is where each key stands."""
+    wrong = [(base, key, says) for key, kind, made, base in names_made(settings) if (says := kind.fault(made))]
+    if wrong:
+        base, _, problem = wrong[0]
+        keys = ", ".join(key for on, key, _ in wrong if on == base)
+        says = f"{base} makes {keys}, which {problem}"
+        raise SettingError("setting-invalid", given.get(base, shown_as), says, f"shorten {base}, or give {keys}")
+    end = of_stateful_set(settings)
+    if settings.prometheus.stateful_set and settings.claim and not settings.claim[1:].endswith(end):
+        says = f"claim is {settings.claim!r}; the pod of a StatefulSet gets one that ends in {end}"
+        hint = "leave claim empty, or prometheus.statefulSet false"
+        raise SettingError("settings-disagree", given.get("claim", shown_as), says, hint)
 
 
 def _named(path: tuple[str, ...]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from efsdiag.files import replace_file
+from efsdiag.files import replace_file, text_of
 from efsdiag.model import Ref
 from efsdiag.report.comparison import CAUSE, LATENT, SUPPRESSED, Changes, Finding, compared, findings_of
 from efsdiag.report.data import API_VERSION
@@ -61,7 +61,7 @@ class HealthState:
 def read_state(path: Path) -> HealthState | None:
     """The state in the file; None where there is no file. Errors: StateError; the file stays as it is."""
     try:
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+        return _from_json(json.loads(text_of(path)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -103,6 +103,14 @@ def next_state(state: HealthState | None, document: Mapping[str, Any], changes: 
     kept.sort(key=lambda r: (r.finding.id, r.finding.fingerprint))
     environment = document["environment"]
     return HealthState(now, environment.get("context"), environment.get("account"), tuple(kept))
+
+
+def with_unsent(after: HealthState, before: HealthState, changes: Changes) -> HealthState:
+    """The state with what is over kept as well, for where nobody was told: the next run finds it over again."""
+    over = {finding.fingerprint for finding in changes.resolved}
+    kept = [remembered for remembered in before.findings if remembered.finding.fingerprint in over]
+    findings = sorted((*after.findings, *kept), key=lambda r: (r.finding.id, r.finding.fingerprint))
+    return replace(after, findings=tuple(findings))
 
 
 def _again(was: Remembered | None, finding: Finding, now: str, changes: Changes) -> Remembered:

@@ -78,9 +78,18 @@ def unused(document: Mapping[str, Any], given: Sequence[Suppression]) -> list[Su
 
 
 def _status(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Status and exit code of what is left. A workload whose causes are all suppressed is not in anybody's way."""
+    """Status and exit code of what is left. A workload whose causes are all suppressed is not in anybody's way.
+
+    What nobody could look at, and could be a cause beside a likely one, is left.
+    """
     coverage, workloads = document["coverage"], document["workloads"]
-    unsure = workloads["inconclusive"] or workloads["notLooked"] or coverage["timedOut"] or coverage["unlisted"]
+    unsure = (
+        document["suspects"]
+        or workloads["inconclusive"]
+        or workloads["notLooked"]
+        or coverage["timedOut"]
+        or coverage["incomplete"]
+    )
     if document["rootCauses"] or not document["suppressed"]:
         return {"status": document["status"], "exitCode": document["exitCode"]}
     status = Status.INCONCLUSIVE if unsure else Status.HEALTHY

@@ -26,6 +26,8 @@ LEASES_IN = "kube-system"
 AT_MOST = "500"
 """Objects in a list around one target: what is longer is left out, whatever the size of the cluster."""
 
+_ODD = (LookupError, TypeError, AttributeError, ValueError)
+
 
 def lists_around(asked: Iterable[Query]) -> list[Query]:
     """The lists of the cluster and of each namespace that was asked about, bounded."""
@@ -87,19 +89,27 @@ def mount_targets_in(answers: Iterable[tuple[Query, Answer]]) -> list[Mapping[st
 
 
 def subjects_with_storage(pods: Iterable[Any], claims: Iterable[Any]) -> list[Subject]:
-    """Every pod that has storage, and every claim that no pod uses and that is not bound, by namespace and name."""
+    """Every pod that has storage, and every claim that no pod uses and that is not bound, by namespace and name.
+
+    An object that is not as Kubernetes has it is one of them: what the diagnosis can read of it belongs to the bundle.
+    """
     found: set[tuple[str, str, str]] = set()
     used: set[tuple[str, str]] = set()
     for pod in pods:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
-        mounted = claim_volume_names(pod["spec"])
+        try:
+            mounted = claim_volume_names(pod["spec"])
+            others = [v for v in pod["spec"].get("volumes") or [] if "nfs" in v or "csi" in v]
+        except _ODD:
+            found.add((namespace, "pod", name))
+            continue
         used |= {(namespace, claim or f"{name}-{volume}") for volume, claim in mounted.items()}
-        others = [v for v in pod["spec"].get("volumes") or [] if "nfs" in v or "csi" in v]
         if mounted or others:
             found.add((namespace, "pod", name))
     for claim in claims:
         metadata = claim["metadata"]
-        bound = (claim.get("status") or {}).get("phase") == "Bound"
+        status = claim.get("status")
+        bound = isinstance(status, Mapping) and status.get("phase") == "Bound"
         if not bound and (metadata["namespace"], metadata["name"]) not in used:
             found.add((metadata["namespace"], "persistentvolumeclaim", metadata["name"]))
     return [Subject(kind, namespace, name) for namespace, kind, name in sorted(found)]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from efsdiag.model import Check, Diagnosis, State, Subject, Verdict
+from efsdiag.setting_names import server_name
 from efsdiag.settings import Settings
 
 TARGET = (
@@ -52,6 +53,7 @@ TARGET = (
     "single-instance",
     "data-path-on-volume",
     "data-directory-writable",
+    "ready-answered",
     "pod-ready",
 )
 """The checks, from the account to the pod. All of them are checks of an ordinary `why`."""
@@ -85,15 +87,9 @@ class Standing:
 
 
 def subject_of(settings: Settings) -> Subject:
-    """The workload that the chart of Prometheus makes.
-
-    Source:  https://github.com/prometheus-community/helm-charts/blob/main/charts/prometheus/templates/_helpers.tpl
-             (prometheus.server.fullname)
-    """
+    """The workload that the chart of Prometheus makes."""
     kind = "statefulset" if settings.prometheus.stateful_set else "deployment"
-    release = settings.prometheus.release
-    base = release if "prometheus" in release else f"{release}-prometheus"
-    return Subject(kind, settings.namespace, f"{base}-server")
+    return Subject(kind, settings.namespace, server_name(settings.prometheus))
 
 
 def standing(verdicts: Mapping[str, Verdict]) -> Standing:

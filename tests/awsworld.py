@@ -183,6 +183,12 @@ def asked_of(environ: dict[str, Any], body: bytes) -> Asked:
     return Asked(operation, environ.get("HTTP_USER_AGENT", ""), text, dry, service)
 
 
+NEWEST: list[AwsWorld] = []
+"""The account that was opened last. moto has one state in a process, so it has emptied the one before."""
+EMPTIED: list[str] = []
+"""What was asked of an account after another one was opened; a test in which that happens fails."""
+
+
 @dataclass
 class AwsWorld:
     """One account in one region, on loopback."""
@@ -203,6 +209,7 @@ class AwsWorld:
     _mended: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> AwsWorld:
+        NEWEST[:] = [self]
         self._mended = _mended_moto()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
@@ -248,6 +255,8 @@ class AwsWorld:
             path = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
             self.requests.append(action[0] if action else path)
             self.asked.append(asked_of(environ, body))
+            if NEWEST[0] is not self:
+                EMPTIED.append(self.asked[-1].operation)
             for watch in WATCHERS:
                 watch(self.asked[-1])
             trouble = self.meddle(self.asked[-1])

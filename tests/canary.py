@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ FORMS = tuple(
     sorted({CANARY, *KNOWN_BY_FORM, *(base64.b64encode(t.encode()).decode().rstrip("=")[:-1] for t in (CANARY,))})
 )
 """What must stand nowhere."""
+PLAN_SHOWN = re.compile(r"PLAN [0-9a-f]{12}|# plan [0-9a-f]{64}|\"digest\": \"[0-9a-f]{64}")
+"""A plan in any of its forms, as against a complaint."""
 
 
 def sow(thing: dict[str, Any]) -> None:
@@ -100,6 +103,24 @@ def sown_lab(situation: str, folder: Path) -> Iterator[Lab]:
             file.write_text("\n".join(_with_secrets(file.read_text().splitlines())) + "\n")
         with KubeApi.from_bundle(served, token=CANARY) as kube:
             yield Lab(kube, aws, json.loads((bundle / "expect.json").read_text()), folder)
+
+
+def said(lab: Lab, *words: str, **environment: str) -> tuple[int, str]:
+    """Exit code, and all that the command says; none of it has the canary in it."""
+    secret = {"AWS_SECRET_ACCESS_KEY": CANARY, "AWS_SESSION_TOKEN": CANARY, "AWS_EC2_METADATA_DISABLED": "true"}
+    done = lab.run(*words, **{**secret, "EFSDIAG_STATE": str(lab.folder / "state"), **environment})
+    assert found_in(done.stdout, done.stderr) == [], words
+    return done.returncode, done.stdout + done.stderr
+
+
+def assert_sown(lab: Lab) -> None:
+    """The canary is served in every kind of place."""
+    resources = ("pods", "persistentvolumes", "deployments.apps", "configmaps", "events")
+    text = json.dumps([lab.kube.objects(resource) for resource in resources])
+    for around in ("DB_PASSWORD", "last-applied-configuration", "mountOptions", "example.com/api-token", "preStop"):
+        assert around in text
+    assert text.count(CANARY) > 100
+    assert f"password={CANARY}" in text
 
 
 def _with_secrets(lines: list[str]) -> Iterable[str]:

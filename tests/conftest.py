@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -109,6 +110,11 @@ def run_efsdiag(arguments: list[str]) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
+def unconfigured() -> dict[str, str]:
+    """The environment, without what leads to the cluster and the account of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))}
+
+
 @pytest.fixture(scope="session")
 def situation():
     """`situation("nfs-port-closed")`."""
@@ -129,6 +135,14 @@ def every_document_has_its_schema():
     documents.OFFENCES.clear()
     yield
     assert documents.OFFENCES == []
+
+
+@pytest.fixture(autouse=True)
+def no_account_is_emptied_by_another():
+    """Fails a test that asks an account although another one was opened since."""
+    awsworld.EMPTIED.clear()
+    yield
+    assert awsworld.EMPTIED == []
 
 
 @pytest.fixture(autouse=True)

@@ -72,8 +72,10 @@ def forget() -> None:
 def helm_by_hand() -> Iterator[None]:
     """While it lasts, helm is run by the test itself, and needs nobody's consent."""
     BY_HAND.append(True)
-    yield
-    BY_HAND.pop()
+    try:
+        yield
+    finally:
+        BY_HAND.pop()
 
 
 def watch_kube(request: Request) -> None:

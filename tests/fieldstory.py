@@ -20,11 +20,10 @@ from subprocess import CompletedProcess
 from typing import Any, Protocol
 
 import pytest
-from conftest import run_efsdiag
 from kubelet import Kubelet, run_here
 from lab import Lab, lab_of
 from nfsguest import Guest
-from test_prometheus_really import USER, directory, printed_by, ready, started
+from test_prometheus_really import PROMETHEUS, USER, directory, printed_by, ready, started
 
 CLAIM = "prometheus-server"
 PARENT = "permission.parent-not-searchable"
@@ -172,8 +171,7 @@ class Story:
 
     def run(self, *arguments: str) -> CompletedProcess[str]:
         """The command on the lab's cluster and account, in this process; nobody is at a terminal."""
-        command = [*arguments, "--kubeconfig", str(self.lab.kube.kubeconfig(self.lab.folder))]
-        return CompletedProcess(command, *run_efsdiag(command))
+        return self.lab.run(*arguments)
 
     def pod(self) -> dict[str, Any]:
         found = self.lab.kube.object("pods", self.lab.expect["target"].rpartition("/")[2], "default")
@@ -222,7 +220,7 @@ class Story:
 
 
 @contextmanager
-def story_on(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+def story_on(place: Place, folder: Path) -> Iterator[Story]:
     """The story's first scene on the file system: Prometheus met a directory that it may not search."""
     place.directory(place.root / "prometheus" / "server", 0o755, USER)
     place.directory(place.root / "prometheus", 0o700, 0)
@@ -230,10 +228,6 @@ def story_on(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         lab_of("story-parent-dir", folder) as lab,
         Kubelet(lab.kube, {CLAIM: place.root}, run=place.run) as kubelet,
     ):
-        for name in [name for name in os.environ if name.startswith(("AWS_", "KUBECONFIG"))]:
-            monkeypatch.delenv(name)
-        for name, value in {**lab.aws.environment, "EFSDIAG_JOURNAL": str(folder / "journal")}.items():
-            monkeypatch.setenv(name, value)
         told = Story(lab, place, kubelet)
         told.crashed()
         yield told
@@ -248,6 +242,22 @@ def here(logs: Path) -> Iterator[Here]:
         yield Here(root, logs)
     finally:
         shutil.rmtree(root)
+
+
+TOLD_HERE = [
+    pytest.mark.prometheus,
+    pytest.mark.skipif(not Path(PROMETHEUS).exists(), reason=f"{PROMETHEUS} is not installed"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can give directories to other users"),
+    pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv (Debian's package util-linux) is not installed"),
+]
+"""The marks of tests that take `story_here`."""
+
+
+@pytest.fixture
+def story_here(tmp_path: Path) -> Iterator[Story]:
+    """The story on a directory of this machine."""
+    with here(tmp_path) as place, story_on(place, tmp_path) as told:
+        yield told
 
 
 def causes(printed: str) -> dict[str, str]:

@@ -65,13 +65,13 @@ def health(**changes: Any) -> Document:
         "suspects": [],
         "unexplained": [],
         "notChecked": [],
-        "coverage": {"refused": [], "unlisted": [], "timedOut": False, "unknownChecks": []},
+        "coverage": {"refused": [], "unlisted": [], "incomplete": False, "timedOut": False, "unknownChecks": []},
         **changes,
     }
     unsure = document["workloads"]["inconclusive"] or document["workloads"]["notLooked"]
     if document["rootCauses"]:
         document |= {"status": "diagnosed", "exitCode": 1}
-    elif unsure or document["coverage"]["timedOut"] or document["coverage"]["unlisted"]:
+    elif unsure or document["coverage"]["timedOut"] or document["coverage"]["incomplete"]:
         document |= {"status": "inconclusive", "exitCode": 3}
     return document
 
@@ -103,6 +103,7 @@ def blind(*targets: Document) -> Document:
     coverage = {
         "refused": [{"operation": "ec2:DescribeSecurityGroups", "grant": "allow ec2:DescribeSecurityGroups"}],
         "unlisted": [],
+        "incomplete": False,
         "timedOut": False,
         "unknownChecks": ["nfs-port-open"],
     }
@@ -122,14 +123,15 @@ def sixty() -> Document:
 
 def timed_out() -> Document:
     """The time was over before everything was looked at."""
-    coverage = {"refused": [], "unlisted": [], "timedOut": True, "unknownChecks": []}
+    coverage = {"refused": [], "unlisted": [], "incomplete": False, "timedOut": True, "unknownChecks": []}
     return health(workloads={**LOOKED, "notLooked": 4}, coverage=coverage)
 
 
 def unlisted(namespace: str = "", kind: str = "pods") -> Document:
-    """Pods, or others, of a namespace (of all: "") could not be listed."""
+    """Pods, or others, of a namespace (of all: "") could not be listed. No prometheus-operator was seen to run."""
     refused = {"operation": f"kube:list {kind}", "namespace": namespace, "reason": "forbidden", "grant": "list pods"}
-    return health(coverage={"refused": [], "unlisted": [refused], "timedOut": False, "unknownChecks": []})
+    hides = {"incomplete": kind != "prometheuses", "timedOut": False, "unknownChecks": []}
+    return health(coverage={"refused": [], "unlisted": [refused], **hides})
 
 
 def suppressed_story() -> Document:

@@ -21,7 +21,9 @@ from typing import Any
 from unittest.mock import patch
 
 import consents
+from accounts import account_of
 from awsworld import AwsWorld, build
+from conftest import unconfigured
 from kubeapi import KubeApi
 from lab import renamed
 from permits import guard
@@ -164,46 +166,15 @@ class InstallLab:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        given = {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
-        return {k: v for k, v in given.items() if k not in self.without}
+        own = {**self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal), "EFSDIAG_NO_COLOR": "1"}
+        return {k: v for k, v in {**unconfigured(), **own}.items() if k not in self.without}
 
     def all(self, resource: str, namespace: str = "") -> list[Thing]:
         return self.kube.objects(resource, namespace)
 
     def account(self) -> dict[str, Any]:
         """What the account has that an install could make or change."""
-        ec2, efs, iam = (self.aws.client(s) for s in ("ec2", "efs", "iam"))
-        systems = [s["FileSystemId"] for s in efs.describe_file_systems()["FileSystems"]]
-        roles = [r["RoleName"] for r in iam.list_roles()["Roles"]]
-        found = {
-            "groups": ec2.describe_security_groups()["SecurityGroups"],
-            "instances": [
-                (i["InstanceId"], i["MetadataOptions"])
-                for r in ec2.describe_instances()["Reservations"]
-                for i in r["Instances"]
-            ],
-            "associations": [
-                (a["InstanceId"], a["IamInstanceProfile"]["Arn"])
-                for a in ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
-            ],
-            "systems": systems,
-            "targets": [
-                (t["SubnetId"], t["FileSystemId"])
-                for s in systems
-                for t in efs.describe_mount_targets(FileSystemId=s)["MountTargets"]
-            ],
-            "points": [p["AccessPointId"] for p in efs.describe_access_points()["AccessPoints"]],
-            "roles": [(r, iam.get_role(RoleName=r)["Role"]["AssumeRolePolicyDocument"]) for r in roles],
-            "attached": [(r, iam.list_attached_role_policies(RoleName=r)["AttachedPolicies"]) for r in roles],
-            "inline": [(r, iam.list_role_policies(RoleName=r)["PolicyNames"]) for r in roles],
-            "profiles": [
-                (p["InstanceProfileName"], [r["RoleName"] for r in p["Roles"]])
-                for p in iam.list_instance_profiles()["InstanceProfiles"]
-            ],
-        }
-        made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))
-        return made
+        return account_of(self.aws)
 
     def cluster(self) -> list[str]:
         """What is in the cluster, by name."""
@@ -338,13 +309,17 @@ class Cluster:
 
     def _prometheus(self) -> None:
         namespace = self.lab.world.namespace
-        workload = self.lab.kube.object("deployments.apps", "prometheus-server", namespace)
+        found = (
+            self.lab.kube.object(resource, "prometheus-server", namespace)
+            for resource in ("deployments.apps", "statefulsets.apps")
+        )
+        workload = next((w for w in found if w is not None), None)
         mine = [p for p in self.lab.all("pods", namespace) if "job-name" not in p["metadata"]["labels"]]
         if workload is None:
             for pod in mine:
                 self.lab.kube.remove("pods", pod["metadata"]["name"], namespace)
         elif not mine and not self._refused(workload):
-            self._pod(workload, self.lab.aws.rename(self.lab.example.node["metadata"]["name"]))
+            self._pod(_with_claims(workload), self.lab.aws.rename(self.lab.example.node["metadata"]["name"]))
             workload["status"] = {"replicas": 1, "readyReplicas": 1}
             self.lab.kube.add(workload)
 
@@ -378,6 +353,16 @@ class Cluster:
     def _add(self, thing: Thing) -> None:
         """Keeps an object of the healthy world, with the ids of this one."""
         self.lab.kube.add(json.loads(self.lab.aws.rename(json.dumps(thing))))
+
+
+def _with_claims(workload: Thing) -> Thing:
+    """The workload with the claims of its templates in its pod's volumes, as the controller of StatefulSets has it."""
+    made = copy.deepcopy(workload)
+    for template in made["spec"].get("volumeClaimTemplates", ()):
+        name = template["metadata"]["name"]
+        source = {"claimName": f"{name}-{made['metadata']['name']}-0"}
+        made["spec"]["template"]["spec"]["volumes"].append({"name": name, "persistentVolumeClaim": source})
+    return made
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from unittest import mock
 
 import consents
 from awsworld import AwsWorld, build
-from conftest import run_efsdiag
+from conftest import run_efsdiag, unconfigured
 from kubeapi import KubeApi
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -66,8 +66,7 @@ class Lab:
 
     @property
     def environment(self) -> dict[str, str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        return {**clean, **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal)}
+        return {**unconfigured(), **self.aws.environment, "EFSDIAG_JOURNAL": str(self.journal)}
 
     @property
     def target(self) -> tuple[str, str, str]:

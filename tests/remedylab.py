@@ -19,7 +19,9 @@ from typing import Any
 from unittest.mock import patch
 
 import consents
+from accounts import account_of, backups_of
 from awsworld import AwsWorld, build
+from conftest import unconfigured
 from kubeapi import KubeApi
 from lab import renamed
 from permits import guard
@@ -72,14 +74,13 @@ class RemedyLab:
         """`efsdiag` in this process; what it prints is in `printed`."""
         consents.agree_on(arguments, self.folder / "journal")
         more = ["--kubeconfig", str(self.kube.kubeconfig(self.folder))]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
         kept = {"EFSDIAG_JOURNAL": str(self.folder / "journal"), "EFSDIAG_NO_COLOR": "1"}
         out = io.StringIO()
         if self.rights:
             self.kube.grant_only(*self.rights[0])
         with (
             patch.object(self.aws, "meddle", guard(self.rights[1]) if self.rights else self.aws.meddle),
-            patch.dict(os.environ, {**clean, **self.aws.environment, **kept}, clear=True),
+            patch.dict(os.environ, {**unconfigured(), **self.aws.environment, **kept}, clear=True),
             patch.object(LiveSource, "_ask", self._asked()),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(out),
@@ -126,7 +127,8 @@ class RemedyLab:
 
     def declared(self) -> dict[str, Any]:
         """What people and programs have declared, in the cluster and in the account."""
-        found: dict[str, Any] = {f"aws {name}": value for name, value in self._account().items()}
+        account = {**account_of(self.aws), "backups": backups_of(self.aws)}
+        found: dict[str, Any] = {f"aws {name}": value for name, value in account.items()}
         for resource, namespaces in DECLARED.items():
             for namespace in namespaces.split() or [""]:
                 for thing in self.all(resource, namespace):
@@ -151,48 +153,6 @@ class RemedyLab:
             return self.world.volumes.get(str(query["persistentVolume"]))
 
         return asked
-
-    def _account(self) -> dict[str, Any]:
-        ec2, efs, iam = (self.aws.client(s) for s in ("ec2", "efs", "iam"))
-        vpcs = [v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"]]
-        systems = [s["FileSystemId"] for s in efs.describe_file_systems()["FileSystems"]]
-        # moto lists roles by ids that it makes at random.
-        roles = sorted(r["RoleName"] for r in iam.list_roles()["Roles"])
-        found = {
-            "groups": ec2.describe_security_groups()["SecurityGroups"],
-            "acls": [sorted(map(str, a["Entries"])) for a in ec2.describe_network_acls()["NetworkAcls"]],
-            "attributes": [
-                (v, n, ec2.describe_vpc_attribute(VpcId=v, Attribute=n)[n[0].upper() + n[1:]])
-                for v in vpcs
-                for n in ("enableDnsSupport", "enableDnsHostnames")
-            ],
-            "instances": [
-                (i["InstanceId"], i["MetadataOptions"])
-                for r in ec2.describe_instances()["Reservations"]
-                for i in r["Instances"]
-            ],
-            "associations": sorted(
-                (a["InstanceId"], a["IamInstanceProfile"]["Arn"])
-                for a in ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
-            ),
-            "targets": [
-                (t["SubnetId"], t["FileSystemId"])
-                for s in systems
-                for t in efs.describe_mount_targets(FileSystemId=s)["MountTargets"]
-            ],
-            "points": efs.describe_access_points()["AccessPoints"],
-            "backups": [efs.describe_backup_policy(FileSystemId=s)["BackupPolicy"] for s in systems],
-            "roles": [(r, iam.get_role(RoleName=r)["Role"]["AssumeRolePolicyDocument"]) for r in roles],
-            "policies": [(r, iam.list_attached_role_policies(RoleName=r)["AttachedPolicies"]) for r in roles],
-            "profiles": [
-                (p["InstanceProfileName"], [r["RoleName"] for r in p["Roles"]])
-                for p in iam.list_instance_profiles()["InstanceProfiles"]
-            ],
-            "identities": self.aws.gaps.associations,
-            "providers": iam.list_open_id_connect_providers()["OpenIDConnectProviderList"],
-        }
-        made: dict[str, Any] = json.loads(json.dumps(found, sort_keys=True, default=str))
-        return made
 
 
 class Controllers:

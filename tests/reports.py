@@ -114,6 +114,7 @@ def health(causes=1, latent=1, pods=60, **more):
             "unlisted": [
                 {"operation": "kube:list pods", "namespace": "web", "reason": "it is refused", "grant": "a right"}
             ],
+            "incomplete": True,
             "timedOut": True,
             "unknownChecks": ["port-open"],
         },

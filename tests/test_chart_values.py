@@ -117,7 +117,7 @@ def test_the_nearest_right_key_is_named(given: dict[str, Any], near: str) -> Non
 
 
 def test_the_chart_itself_says_what_its_key_does() -> None:
-    (found,) = mistakes({"replicas": 1}, chart_of())
+    (found,) = mistakes({"replicas": 1}, chart_of(), "")
     assert found.says == "replicas is no value of chart demo 1.0.0, and helm would ignore it"
     assert found.hint == "did you mean replicaCount? (by default 1; the chart says: How many there are)"
     assert comment_above(chart_of(), ("service",)) == ""
@@ -160,7 +160,7 @@ def test_every_well_known_key_is_unknown_to_the_chart_and_what_is_meant_is_known
         given: Any = 1
         for part in reversed(key):
             given = {part: given}
-        assert [m.path for m in mistakes(given, charts[name])] == [key]
+        assert [m.path for m in mistakes(given, charts[name], "")] == [key]
         assert not known.meant or known.meant in charts[name].known
 
 
@@ -175,13 +175,13 @@ def test_use_fips_is_named_with_what_the_right_key_would_do_in_the_region(charts
 
 
 def test_the_path_of_the_database_is_named_with_what_the_right_key_does(charts: dict[str, Chart]) -> None:
-    (found,) = mistakes({"server": {"storage": {"tsdb": {"path": "/x"}}}}, charts["prometheus"])
+    (found,) = mistakes({"server": {"storage": {"tsdb": {"path": "/x"}}}}, charts["prometheus"], "")
     assert found.says.startswith("server.storage.tsdb.path is no value of chart prometheus 29.27.0")
     assert found.hint.startswith("did you mean server.storagePath? It sets --storage.tsdb.path; outside of")
 
 
 def test_where_a_chart_has_no_key_for_it_that_is_said(charts: dict[str, Chart]) -> None:
-    (found,) = mistakes({"region": "eu-west-1"}, charts["aws-efs-csi-driver"])
+    (found,) = mistakes({"region": "eu-west-1"}, charts["aws-efs-csi-driver"], "")
     assert found.hint.startswith("it has none for that: the driver takes its region from IMDS")
 
 

@@ -62,7 +62,7 @@ def test_alertmanager_asks_for_a_volume_only_where_one_is_made(flags: list[str],
 def test_what_is_not_wanted_is_switched_off() -> None:
     values = prometheus_values(settings_with("prometheus.nodeExporter=false", "prometheus.kubeStateMetrics=false"))
     parts = ("alertmanager", "prometheus-pushgateway", "prometheus-node-exporter", "kube-state-metrics")
-    assert [values[part] for part in parts] == [{"enabled": False}] * 4
+    assert [values[part]["enabled"] for part in parts] == [False] * 4
 
 
 def test_node_exporter_stands_on_tainted_nodes_too() -> None:

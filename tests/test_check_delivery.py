@@ -15,8 +15,9 @@ import xml.etree.ElementTree as ET
 import pytest
 import yaml
 from alertmanagers import BINARY, alertmanager
-from conftest import FIXTURES, ROOT, run_efsdiag
+from conftest import FIXTURES, ROOT, run_efsdiag, unconfigured
 from kubeapi import KubeApi
+from test_world_alertmanager import server  # noqa: F401
 
 from efsdiag.report.forms import HEALTH_FORMS
 from efsdiag.report.prometheus import last_success_in
@@ -169,9 +170,9 @@ def test_a_suppressed_cause_does_not_decide_the_exit_code(suppress):
     code, report, err = document("--suppress", suppress())
     assert (report["rootCauses"], err) == ([], "")
     assert [(held["id"], held["reason"]) for held in report["suppressed"]] == [(MODE, "OPS-1")]
-    # A list that is not in the bundle could hide a workload.
-    assert (code, report["exitCode"], report["status"]) == (3, 3, "inconclusive")
+    assert (code, report["exitCode"], report["status"]) == (0, 0, "healthy")
     _, out, _ = check("--suppress", suppress())
+    assert out.splitlines()[0] == "✓ nothing but what is suppressed   1 of 1 workloads with storage is not well"
     assert f"  · held     {MODE} on PersistentVolume/prometheus-server, until" in out
     assert " 2026-12-31: OPS-1" in out
 
@@ -261,7 +262,7 @@ def test_a_report_that_cannot_be_printed_is_delivered_all_the_same(tmp_path):
         command = [sys.executable, "-m", "efsdiag", "check", "--bundle", str(STORY), "-o", "json"]
         more = ["--state", str(tmp_path / "state"), "--textfile", str(tmp_path / "e.prom")]
         done = subprocess.run([*command, *more], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 70
+    assert done.returncode == 74
     assert done.stderr.startswith(b"output-not-written: ")
     assert sorted(os.listdir(tmp_path)) == ["e.prom", "state"]
 
@@ -302,7 +303,7 @@ def test_the_command_fires_goes_on_and_ends_in_a_real_alertmanager(tmp_path, men
         assert check(*send)[0] == 1
         [again] = real.firing("lab")
         assert (again["startsAt"], again["labels"]) == (fired["startsAt"], fired["labels"])
-        assert check(*send, "--suppress", suppress())[0] == 3
+        assert check(*send, "--suppress", suppress())[0] == 0
         assert real.firing("lab") == []
         assert [told["status"] for told in real.heard("lab", 2)] == ["firing", "resolved"]
         assert check(*send)[0] == 1
@@ -321,6 +322,52 @@ def test_alerts_that_do_not_arrive_are_told_and_the_report_and_the_state_are_the
     assert "hunter2" not in err
     assert json.loads(state.read_text())["kind"] == "HealthState"
     assert document("--exit-zero", "--state", state, "--alertmanager", url)[0] == 74
+
+
+def test_what_is_over_is_told_by_the_next_run_where_this_one_could_not(tmp_path, mended, server):  # noqa: F811
+    (tmp_path / "token").write_text("hunter2\n")
+    token = ("--alertmanager-token-file", tmp_path / "token")
+    send = ("--state", tmp_path / "state", "--alertmanager", server.url, *token)
+    assert check(*send)[0] == 1
+    server.answer = (503, {}, b"hunter2")
+    code, report, err = document(*send, bundle=mended)
+    assert (code, "hunter2" in err) == (74, False)
+    assert MODE in [e["id"] for e in report["changes"]["resolved"]]
+    server.answer = (200, {}, b"")
+    document(*send, bundle=mended)
+    [ended] = server.received[-1][3]
+    assert (ended["labels"]["mode"], ended["startsAt"] < ended["endsAt"]) == (MODE, True)
+    count = len(server.received)
+    document(*send, bundle=mended)
+    assert len(server.received) == count
+    assert {headers["Authorization"] for _, _, headers, _ in server.received} == {"Bearer hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("url", "held", "reference"),
+    [
+        ("http://am:9093", None, "alertmanager-token"),
+        ("http://am:9093", "", "alertmanager-token"),
+        ("http://am:9093", "hunter2 and more", "alertmanager-token"),
+        ("http://am:9093", "hunter2\nX-Other: a", "alertmanager-token"),
+        ("http://me:x@am:9093", "hunter2", "alertmanager-two-sign-ins"),
+        (None, "hunter2", "alertmanager-missing"),
+    ],
+)
+def test_a_token_that_is_none_is_a_mistake_and_is_not_shown(url, held, reference, tmp_path):
+    if held is not None:
+        (tmp_path / "token").write_text(held)
+    send = ("--alertmanager", url) if url else ()
+    options = ("--state", tmp_path / "s", *send, "--alertmanager-token-file", tmp_path / "token")
+    code, report, err = document(*options)
+    assert (code, report["error"]["reference"]) == (2, reference)
+    assert "hunter2" not in json.dumps(report) + err
+
+
+def test_the_name_of_the_cluster_is_a_label_of_printed_metrics_too():
+    series = [line for line in check("-o", "prometheus", "--cluster", "lab")[1].splitlines() if line[:1] != "#"]
+    assert series
+    assert all('cluster="lab"' in line for line in series)
 
 
 def test_a_run_with_nothing_to_tell_sends_nothing(tmp_path):
@@ -403,8 +450,7 @@ def test_a_fault_of_efsdiag_itself_is_one_document(form, monkeypatch):
 
 @pytest.mark.parametrize("form", ["jsonl", "junit", "openreports", "prometheus"])
 def test_a_signal_is_one_document(form, tmp_path):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KUBE"))}
-    environment = {**kept, "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+    environment = {**unconfigured(), "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
     with KubeApi.from_bundle(STORY) as api:
         api.fail("/pods", delay_s=3, times=None)
         command = [sys.executable, "-m", "efsdiag", "check", "-o", form, "--kubeconfig", str(api.kubeconfig(tmp_path))]

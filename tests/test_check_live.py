@@ -11,16 +11,17 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import pytest
-from conftest import run_efsdiag
+from conftest import run_efsdiag, unconfigured
 from kubeapi import KubeApi
 from served_crowd import WITH_STORAGE, Crowd, crowd
 
-from efsdiag.cli.faults import BUSY
+from efsdiag.cli.faults import BUSY, Fault
 from efsdiag.cli.only_one import only_one
 from efsdiag.cli.sources import LiveOptions, open_live
 from efsdiag.health.examine import Examiner, examined
@@ -50,8 +51,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def environment(made: Crowd, **more: str) -> dict[str, str]:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-    return {**clean, **made.aws.environment, **more}
+    return {**unconfigured(), **made.aws.environment, **more}
 
 
 def checked(made: Crowd, *options: str, **more: str) -> tuple[int, dict[str, Any]]:
@@ -150,6 +150,7 @@ def test_a_list_that_grew_too_old_between_two_pages_goes_on_where_it_was(made: C
 
 
 def test_the_context_says_which_namespace_where_none_is_given(made: Crowd, tmp_path: Path) -> None:
+    made.add(LARGE)
     config = made.kube.kubeconfig(tmp_path, namespace="team-0000")
     _, report = checked(made, "--kubeconfig", str(config))
     assert report["scope"]["namespaces"] == ["default"]  # the later --kubeconfig counts
@@ -340,6 +341,28 @@ def test_the_lock_of_a_question_is_its_own(tmp_path: Path) -> None:
         (first, second) = sorted((tmp_path / "efsdiag").iterdir())
         assert first != second
         assert oct(first.stat().st_mode)[-3:] == "600"
+
+
+@pytest.mark.parametrize("name", ["KUBECONFIG", "AWS_PROFILE", "AWS_REGION"])
+def test_the_same_words_about_another_cluster_or_account_are_another_question(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("efsdiag.cli.checking.only_one", lambda _, question: nullcontext(asked.append(question)))
+    for value in ("one", "two", "one"):
+        monkeypatch.setenv("KUBECONFIG", "/nonexistent")
+        monkeypatch.setenv(name, value)
+        assert run_efsdiag(["check", "-A"])[0] == 4
+    assert asked[0] == asked[2] != asked[1]
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(Fault, match="has no home") as raised, only_one(None, "-A"):
+        pass
+    assert (raised.value.exit_code, raised.value.reference) == (2, "lock-not-made")
 
 
 def test_a_lock_that_cannot_be_made_is_a_mistake_and_no_lock(served: Crowd, tmp_path: Path) -> None:

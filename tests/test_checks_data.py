@@ -55,28 +55,34 @@ CLOSED_PARENT = (("/", 0, 0, "0700"), ("/server", 1000, 1000, "0755"))
 
 def look(check: str, *, log: str = "", on: Any = PLAIN, seen: Any = None, **changed: Any) -> Verdict:
     """The verdict for a process that ended, with what it printed, on a volume that `seen` lists (None: nobody did)."""
-    pod = changed.get("pod", data_pod())
     world = World(changed.pop("answers", {}), *changed.pop("refused", ()))
     given = {
+        **ended(changed.pop("pod", data_pod()), on),
+        "volume_listing": listing(*seen) if isinstance(seen, tuple) else seen,
+        "heard": printed(log) if log else heard(),
+        "container_log": log,
+        "now": datetime(2026, 11, 21, 8, 0, tzinfo=UTC),
+        "csi_driver": {"metadata": {"name": "efs.csi.aws.com"}, "spec": {}},
+        **changed,
+    }
+    return judged(check, world, **{name: value for name, value in given.items() if value is not ...})
+
+
+def ended(pod: Any, on: Any) -> dict[str, Any]:
+    """What is read about a pod whose process ended, with its data on the volume; of what is said and seen, nothing."""
+    return {
         "pod": pod,
         "main_container": container_of(pod),
         "attempt": ENDED,
         "claims": (claim(bound_to="pv-1"),),
         "volumes": {"pv-1": on},
-        "volume_listing": listing(*seen) if isinstance(seen, tuple) else seen,
-        "heard": printed(log) if log else heard(),
-        "container_log": log,
-        "now": datetime(2026, 11, 21, 8, 0, tzinfo=UTC),
         "access_points": {AP: access_point()},
         "file_system_ids": (FS,),
         "file_systems": {FS: file_system()},
         "file_system_policies": {FS: None},
         "node_role": None,
         "node": node(),
-        "csi_driver": {"metadata": {"name": "efs.csi.aws.com"}, "spec": {}},
-        **changed,
     }
-    return judged(check, world, **{name: value for name, value in given.items() if value is not ...})
 
 
 # Where the data directory is.

@@ -214,7 +214,7 @@ def test_a_standard_output_that_takes_no_more_is_told_on_stderr(monkeypatch):
 
     monkeypatch.setattr("efsdiag.cli.output.write", fail)
     code, out, err = run_efsdiag(SICK.asked("-o", "json"))
-    assert (code, out) == (70, "")
+    assert (code, out) == (74, "")
     assert "No space left on device" in err
 
 
@@ -263,6 +263,10 @@ def test_a_timeout_is_written_as_in_kubectl(text, expected):
 def test_what_is_not_a_time_above_zero_is_refused(text):
     with pytest.raises(click.BadParameter, match="not a time above zero"):
         seconds(None, None, text)
+
+
+def test_a_time_that_nobody_can_wait_for_is_a_mistake():
+    assert run_efsdiag(["check", "--bundle", "/none", "--timeout", "99999999999999h"])[0] == 2
 
 
 class Terminal(io.StringIO):

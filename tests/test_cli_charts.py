@@ -101,6 +101,7 @@ def test_several_such_values_are_counted_and_can_be_allowed(folder: Path, capsys
     fault = fault_of(settings, charts_dir=str(folder))
     assert "server.storage.tsdb.path is no value" in fault.message
     assert fault.message.endswith("; and 1 more")
+    assert capsys.readouterr().err.startswith("prometheus.values: server.replicas is no value")
     with_charts(settings, {"charts_dir": str(folder), "allow_unknown_values": True})
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("prometheus.values: server.storage.tsdb.path is no value of chart prometheus 29.27.0")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -96,9 +97,29 @@ def test_a_full_disk_is_told(environment):
             stderr=subprocess.PIPE,
             check=False,
         )
-    assert done.returncode == 70
+    assert done.returncode == 74
     assert done.stderr.decode().startswith("output-not-written: ")
     assert "Traceback" not in done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code"),
+    [
+        (">&- <&-", SICK.asked("-o", "json"), 1),
+        ("2>&-", ["check", "--bundle", "/none"], 4),
+        ("2>/dev/full", ["check", "--bundle", "/none"], 4),
+        (">&- 2>&- <&-", ["explain", "--list"], 0),
+    ],
+)
+def test_a_stream_that_is_closed_or_full_changes_no_exit_code(environment, closed, words, code):
+    quoted = shlex.join(["exec", *EFSDIAG, *words]).removeprefix("exec ")
+    done = subprocess.run(
+        ["sh", "-c", f"exec {quoted} {closed}"], cwd=ROOT, env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    # Talk that nobody hears is not on standard output.
+    assert done.stdout == b""
 
 
 def test_an_encoding_without_the_signs_gets_ascii(environment):

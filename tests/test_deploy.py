@@ -225,6 +225,8 @@ tests:
         values: '0x9 1x60'
       - series: 'efsdiag_check_last_success_timestamp_seconds'
         values: '0+60x70'
+      - series: 'efsdiag_check_last_run_timestamp_seconds'
+        values: '0+60x70'
     alert_rule_test:
       - eval_time: 15m
         alertname: EfsdiagCauseFound
@@ -242,10 +244,47 @@ tests:
     input_series:
       - series: 'efsdiag_check_last_success_timestamp_seconds'
         values: '0x120'
+      - series: 'efsdiag_check_last_run_timestamp_seconds'
+        values: '0+60x120'
     alert_rule_test:
       - eval_time: 59m
         alertname: EfsdiagCheckSilent
       - eval_time: 70m
+        alertname: EfsdiagCheckSilent
+        exp_alerts: [{silent}]
+  - name: of two clusters each is an alert of its own
+    interval: 1m
+    input_series:
+      - series: 'efsdiag_check_last_success_timestamp_seconds{{cluster="a"}}'
+        values: '0+60x120'
+      - series: 'efsdiag_check_last_run_timestamp_seconds{{cluster="a"}}'
+        values: '0+60x120'
+      - series: 'efsdiag_check_last_success_timestamp_seconds{{cluster="b"}}'
+        values: '0x120'
+      - series: 'efsdiag_check_last_run_timestamp_seconds{{cluster="b"}}'
+        values: '0+60x120'
+      - series: 'efsdiag_root_causes{{cluster="a",mode="network.nacl",kind="Subnet",confidence="confirmed"}}'
+        values: '1x120'
+      - series: 'efsdiag_root_causes{{cluster="b",mode="network.nacl",kind="Subnet",confidence="confirmed"}}'
+        values: '0x120'
+    alert_rule_test:
+      - eval_time: 70m
+        alertname: EfsdiagCheckSilent
+        exp_alerts: [{silent_b}]
+      - eval_time: 70m
+        alertname: EfsdiagCauseFound
+        exp_alerts:
+          - exp_labels: {{severity: warning, mode: network.nacl, cluster: a}}
+            exp_annotations:
+              summary: efsdiag found network.nacl, 1 of it
+              description: efsdiag check -A says which; efsdiag explain network.nacl says what it is.
+  - name: a check that ran and never succeeded is an alert
+    interval: 1m
+    input_series:
+      - series: 'efsdiag_check_last_run_timestamp_seconds'
+        values: '0+60x30'
+    alert_rule_test:
+      - eval_time: 10m
         alertname: EfsdiagCheckSilent
         exp_alerts: [{silent}]
   - name: a check that never ran is one, too
@@ -274,7 +313,7 @@ def test_the_rules_ask_for_metrics_that_a_check_writes() -> None:
     written = dict(re.findall(r"^(efsdiag_\w+)(?:\{(.*)\})? ", text, re.MULTILINE))
     rules = (DEPLOY / "alerts.yaml").read_text(encoding="utf-8")
     asked = set(re.findall(r"\b(efsdiag_\w+)", "".join(re.findall(r"expr:(?:.|\n)*?(?=\n +for:)", rules))))
-    assert len(asked) == 2
+    assert len(asked) == 3
     assert asked <= set(written)
     assert 'mode="' in written["efsdiag_root_causes"]
 
@@ -293,7 +332,9 @@ class TestWithPromtool:
 
     def test_they_fire_when_they_should_and_only_then(self, tmp_path: Path) -> None:
         file = tmp_path / "rules_test.yaml"
-        file.write_text(RULE_TESTS.format(rules=DEPLOY / "alerts.yaml", silent=json.dumps(SILENT)), encoding="utf-8")
+        of_b = {**SILENT, "exp_labels": {**SILENT["exp_labels"], "cluster": "b"}}
+        text = RULE_TESTS.format(rules=DEPLOY / "alerts.yaml", silent=json.dumps(SILENT), silent_b=json.dumps(of_b))
+        file.write_text(text, encoding="utf-8")
         made = subprocess.run([str(PROMTOOL), "test", "rules", file], capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stdout + made.stderr
 

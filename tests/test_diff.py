@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 
 import pytest
 import yaml
@@ -77,6 +78,22 @@ def test_something_new_counts_more_than_something_that_cannot_be_compared(run):
     new = story()["rootCauses"][0]
     after = {**unknown_check(), "rootCauses": [{**new, "id": "network.nacl", "fingerprint": "0" * 12}]}
     assert run(story(), after, "--fail-on-new")[0] == 1
+
+
+@pytest.mark.parametrize("written", [as_json, as_yaml], ids=["JSON", "YAML"])
+def test_a_report_may_come_through_a_pipe_of_the_shell(tmp_path, written):
+    (tmp_path / "old").write_text(written(story()), encoding="utf-8")
+    reader, writer = os.pipe()
+    with open(writer, "w", encoding="utf-8") as file:
+        file.write(written(story()))
+    code, out, _ = run_efsdiag(["diff", str(tmp_path / "old"), f"/dev/fd/{reader}", "-o", "json"])
+    os.close(reader)
+    assert (code, changes(out)) == (0, {"ongoing": [MODE]})
+
+
+def test_a_device_is_no_report(tmp_path):
+    (tmp_path / "old").write_text(as_json(story()), encoding="utf-8")
+    assert "it is a device" in run_efsdiag(["diff", str(tmp_path / "old"), "/dev/zero"])[2]
 
 
 def test_why_something_cannot_be_compared_is_said_with_the_report_that_lacks_it(run):

@@ -12,7 +12,7 @@ from conftest import ROOT, run_efsdiag
 
 from efsdiag.cli.group import COMMANDS
 from efsdiag.report.data import EXIT_CODES
-from efsdiag.settings import default_settings
+from efsdiag.setting_names import default_settings
 from efsdiag.settings_file import commented_default
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -343,7 +343,7 @@ def test_a_database_that_was_opened_clears_the_storage() -> None:
     assert not causes_of(diagnosis)
     assert {"permission.data-dir-not-writable", "mount.read-only"} <= latent(diagnosis)
     assert cleared_by(diagnosis, ["data-owned", "volume-takes-writes"], "data-directory-writable")
-    assert diagnosis.deepest == ("pod-ready",)
+    assert diagnosis.deepest == ("ready-answered",)
     unread = diagnosis_of(world, uncollected(world, "volumes/", "aws/efs/describe-file-system-policy"))
     assert not suspects(unread) & {"data-owned", "parents-searchable", "volume-takes-writes"}
 

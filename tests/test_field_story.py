@@ -5,33 +5,20 @@ Root alone can give directories to other users, so for others the story is told 
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commandline import Shell, missing
-from fieldstory import Story, here, story_on, tell_from_the_refusal_to_a_prometheus_that_is_ready_and_back
-from test_prometheus_really import PATIENCE_S, PROMETHEUS
+from fieldstory import TOLD_HERE, Story, story_here, tell_from_the_refusal_to_a_prometheus_that_is_ready_and_back
+from test_prometheus_really import PATIENCE_S
 
 from efsdiag.treat.plan_file import read_plan
 from efsdiag.writes import command_of
 
-pytestmark = [
-    pytest.mark.prometheus,
-    pytest.mark.skipif(not Path(PROMETHEUS).exists(), reason=f"{PROMETHEUS} is not installed"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can give directories to other users"),
-    pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv (Debian's package util-linux) is not installed"),
-]
-
-
-@pytest.fixture
-def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
-    with here(tmp_path) as place, story_on(place, tmp_path, monkeypatch) as told:
-        yield told
+pytestmark = TOLD_HERE
+story = story_here
 
 
 def test_the_story_from_the_refusal_to_a_prometheus_that_is_ready_and_back(story: Story, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def guest() -> Iterator[Guest]:
 
 
 @pytest.fixture
-def story(guest: Guest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
-    with story_on(There(guest, guest.efs), tmp_path, monkeypatch) as told:
+def story(guest: Guest, tmp_path: Path) -> Iterator[Story]:
+    with story_on(There(guest, guest.efs), tmp_path) as told:
         yield told
 
 

@@ -235,3 +235,27 @@ def test_an_object_that_comes_twice_is_counted_once() -> None:
 def test_a_pod_of_the_kubelet_itself_stands_for_itself() -> None:
     found = survey(source_of(pod("etcd-node1", owner=("Node", "node1"))), Scope())
     assert list(found.workloads) == [Ref("Pod", "etcd-node1", "shop")]
+
+
+ODD = {
+    "a pod without a spec": (lambda: pod("odd"), ("spec",), None),
+    "a pod whose conditions are text": (lambda: pod("odd", ready=False), ("status", "conditions"), "x"),
+    "a pod whose volumes are a number": (lambda: pod("odd"), ("spec", "volumes"), 1),
+    "a claim whose status is a list": (lambda: claim("odd"), ("status",), [1]),
+    "a claim without a spec": (lambda: claim("odd", phase="Pending"), ("spec",), None),
+    "a workload whose template is text": (lambda: maker("Deployment", "odd"), ("spec", "template"), "x"),
+}
+
+
+@pytest.mark.parametrize("case", ODD.values(), ids=ODD)
+def test_an_object_that_is_odd_is_named_and_hides_no_other(case) -> None:
+    make, (*way, last), junk = case
+    odd = make()
+    inner = odd
+    for name in way:
+        inner = inner[name]
+    inner[last] = junk
+    found = survey(source_of(odd, of_deployment("web-1")), Scope())
+    assert DEPLOYMENT in found.workloads
+    assert [u.reason for u in found.unlisted if "odd in it cannot be understood" in u.reason]
+    assert found.incomplete

@@ -309,11 +309,11 @@ def test_undo_takes_a_release_of_the_journal_back(archives: dict[str, Path], tmp
         with lab.helm() as helm:
             ended = carry_out(plan, Consent(plan.digest), lab.writer(plan, helm), journal, lambda: NOW)
         assert ended.error is None
-        assert whole.kube.object("deployments.apps", "beside-server", namespace)
+        assert whole.kube.object("deployments.apps", "beside-prometheus-server", namespace)
 
         shown = whole.run("undo", "--approve", plan.digest, **lab.environment)
         assert shown.returncode == 0, shown.stdout + shown.stderr
         assert f"helm uninstall beside --namespace {namespace}" in shown.stdout
-        assert whole.kube.object("deployments.apps", "beside-server", namespace) is None
+        assert whole.kube.object("deployments.apps", "beside-prometheus-server", namespace) is None
         again = whole.run("undo", journal.id, "--approve", plan.digest, **lab.environment)
         assert "nothing of" in again.stdout

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import consents
@@ -23,7 +22,6 @@ from permits import rights_of, without
 from sampling import one_in
 
 from efsdiag.changes import Write
-from efsdiag.cli import applying
 from efsdiag.treat.journal import journals
 from efsdiag.world import lease
 from efsdiag.world.writer import Writer
@@ -377,40 +375,6 @@ def test_what_may_not_be_read_is_never_made(lab: InstallLab, call: str) -> None:
         "ListInstanceProfiles": {"CreateRole", "CreateInstanceProfile"},
     }
     assert not depends[call] & set(lab.writes())
-
-
-# --- the same by why ----------------------------------------------------------------------------------------------
-
-
-def test_why_fix_brings_up_what_settings_wish_for(lab: InstallLab, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = lab.folder / "wishes.yaml"
-    file.write_text("{}\n")
-    asked = ("why", "deployment/prometheus-server", "--settings", str(file))
-    assert lab.run(*asked) == 1, lab.printed
-    assert "pod.not-created" in lab.printed
-
-    def agreed(plan: Any, *given: Any) -> Any:
-        consents.agree(plan)
-        return carry(plan, *given)
-
-    carry = applying.carry
-    monkeypatch.setattr(applying, "carry", agreed)
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True, readline=lambda: "yes\n"))
-    for _ in range(4):
-        code = lab.run(*asked, "--fix", "--settle", "1s")
-        Cluster(lab).work()
-        if code == 0:
-            break
-    used = {option.remedy for journal in journals(lab.journal) for option in journal.plan.chosen}
-    assert code == 0, lab.printed
-    assert {"create-file-system", "create-storage-for-claim", "install-driver", "install-prometheus"} <= used
-
-
-def test_settings_that_wish_for_another_workload_are_refused(lab: InstallLab) -> None:
-    file = lab.folder / "wishes.yaml"
-    file.write_text("{}\n")
-    assert lab.run("why", "deployment/grafana", "--settings", str(file)) == 2
-    assert "wishes for deployment/prometheus-server in namespace monitoring" in lab.printed
 
 
 # --- helm itself --------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from efsdiag.changes import Declined
 from efsdiag.model import Finding, State
 from efsdiag.remedies.bootstrap import create_storage_for_claim
 from efsdiag.semantics.claims import Claim
-from efsdiag.settings import default_settings
+from efsdiag.setting_names import default_settings
 from efsdiag.settings_file import load_settings
 
 FLAVOURS: dict[str, Callable[[], Bare]] = {

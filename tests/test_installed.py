@@ -12,7 +12,6 @@ from installlab import SAFE, InstallLab, bare, install_lab
 from worlds.fault import BESIDE, load
 from worlds.symptoms import SYMPTOMS
 
-from efsdiag.remedy_rules import load_remedies
 from efsdiag.rules import load_rulebook
 from efsdiag.semantics.iam import Context, controller_requests, evaluate, parse_policy
 from efsdiag.target import TARGET
@@ -69,25 +68,6 @@ def test_every_check_of_the_target_is_one_on_which_why_can_fail() -> None:
     # A milestone is an effect: it fails by the checks before it, and in tests/worlds by every fault of theirs.
     unfailing = [c for c in TARGET if not rules[c].milestone and not faults & set(rules[c].modes)]
     assert unfailing == []
-
-
-def test_every_remedy_that_an_install_used_is_one_of_why_for_a_mode_that_a_check_can_find(
-    installed: InstallLab,
-) -> None:
-    remedies, rules = load_remedies(), load_rulebook().checks
-    used = {option.remedy for journal in journals(installed.journal) for option in journal.plan.chosen}
-    found = {mode for check in rules.values() for mode in check.modes}
-    assert used == {
-        "create-file-system",
-        "install-driver",
-        "create-instance-profile",
-        "create-storage-for-claim",
-        "create-mount-target",
-        "write-through-the-claim",
-        "install-prometheus",
-    }
-    assert used <= set(remedies)
-    assert all(set(remedies[name].mends) <= found for name in used)
 
 
 # --- the least rights ---------------------------------------------------------------------------------------------

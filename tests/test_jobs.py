@@ -16,8 +16,10 @@ import pytest
 from test_listing import AS_ROOT, busybox, directory, root  # noqa: F401  fixtures
 from values import pod as plain_pod
 
+from efsdiag.evidence.jobs import OWN
 from efsdiag.jobs.manifest import Inside, Place, State, deletion, look_job, mend_job, reach_job, script
 from efsdiag.semantics.posix import Credentials
+from efsdiag.writes import MANAGED
 
 POD = plain_pod()
 POD["metadata"]["uid"] = "uid-1"
@@ -206,6 +208,12 @@ def test_a_port_that_answers_and_one_that_does_not_are_told_apart(busybox: str, 
     assert (found["persistentVolume"], found["node"], found["port"]) == ("pv-1", "node-1", port)
 
 
+def test_without_a_name_none_is_resolved(busybox: str, port: int) -> None:  # noqa: F811
+    found = reached(busybox, "", str(port), "127.0.0.1")
+    assert (found["resolves"], found["name"]) == (None, "")
+    assert [t["answers"] for t in found["targets"]] == [True]
+
+
 @pytest.mark.parametrize(
     ("says", "code", "resolves"),
     [
@@ -234,3 +242,7 @@ def test_what_the_image_cannot_tell_is_null_and_no_answer(tmp_path: Path) -> Non
     found = reached(str(tmp_path), "fs-1", "2049", "10.0.0.1")
     assert (found["resolves"], found["targets"][0]["answers"]) == (None, None)
     assert "nslookup" in found["said"]
+
+
+def test_own_jobs_are_found_by_the_label_that_all_that_is_made_carries() -> None:
+    assert ",".join(f"{key}={value}" for key, value in MANAGED.items()) == OWN

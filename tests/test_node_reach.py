@@ -9,6 +9,7 @@ from values import attempt, efs_volume, heard
 from values import container as plain_container
 from values import pod as plain_pod
 from values_aws import FS, RULEBOOK, World, instance, judged, made, mount_failed, mount_target
+from values_aws import volume as aws_volume
 
 from efsdiag.changes import Declined
 from efsdiag.gather import Gather
@@ -92,6 +93,78 @@ def test_the_node_is_asked_for_the_name_and_the_address_that_its_mount_would_use
 def test_without_mount_targets_the_name_alone_is_asked() -> None:
     (change,) = proposed(mount_targets={FS: []})
     assert change.write.parameters["object"]["spec"]["template"]["spec"]["containers"][0]["command"][-1] == "2049"
+
+
+def asked_for(**changed: Any) -> list[str]:
+    """The name, and the addresses behind the port, that the Job is given."""
+    (change,) = proposed(**changed)
+    words = change.write.parameters["object"]["spec"]["template"]["spec"]["containers"][0]["command"]
+    return [words[6], *words[8:]]
+
+
+def test_a_volume_by_address_is_asked_for_that_address_and_for_no_name() -> None:
+    by_address = aws_volume(attributes={"mountTargetIp": "10.9.0.77"})
+    assert asked_for(efs_volumes=(by_address,), mount_targets={FS: None}) == ["", "10.9.0.77"]
+
+
+@pytest.mark.parametrize("found", [told(resolves=False), told(resolves=None)], ids=["an older probe", "a probe"])
+def test_whether_a_name_resolves_is_nothing_to_a_volume_by_address(found: Any) -> None:
+    by_address = aws_volume(attributes={"mounttargetip": "10.9.0.77"})
+    assert judged("name-resolves", efs_volumes=(by_address,), heard=heard(), node_reach=found).state is State.SKIP
+    assert judged("nfs-answers", efs_volumes=(by_address,), heard=heard(), node_reach=found).state is State.PASS
+
+
+def test_beside_a_volume_by_address_only_the_others_name_is_judged() -> None:
+    both = (aws_volume(attributes={"mounttargetip": "10.9.0.77"}), efs_volume(name="pv-2"))
+    given = {"pv-1": told(resolves=None)["pv-1"], "pv-2": told()["pv-1"]}
+    assert judged("name-resolves", efs_volumes=both, heard=heard(), node_reach=given).state is State.PASS
+
+
+def in_zone(zone: str, zone_id: str) -> dict[str, Any]:
+    found = instance()
+    found["Placement"] = {"AvailabilityZone": zone, "AvailabilityZoneId": zone_id}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mounted", "node", "name"),
+    [
+        (aws_volume(), in_zone("cn-north-1a", ""), f"{FS}.efs.cn-north-1.amazonaws.com.cn"),
+        (aws_volume(), in_zone("us-gov-west-1a", ""), f"{FS}.efs.us-gov-west-1.amazonaws.com"),
+        (aws_volume(options=("az=us-east-1b",)), instance(), f"us-east-1b.{FS}.efs.us-east-1.amazonaws.com"),
+        (
+            aws_volume(attributes={"crossaccount": "true"}),
+            in_zone("us-east-1a", "use1-az4"),
+            f"use1-az4.{FS}.efs.us-east-1.amazonaws.com",
+        ),
+        (aws_volume(options=("region=eu-west-1",)), instance(), f"{FS}.efs.eu-west-1.amazonaws.com"),
+        (aws_volume(f"{FS}.efs.eu-west-1.amazonaws.com:/"), instance(), f"{FS}.efs.eu-west-1.amazonaws.com"),
+        (aws_volume(f"s3files:{FS}"), in_zone("us-east-1a", "use1-az4"), f"use1-az4.{FS}.s3files.us-east-1.on.aws"),
+        (
+            aws_volume(f"s3files:{FS}"),
+            in_zone("cn-north-1a", "cnn1-az1"),
+            f"cnn1-az1.{FS}.s3files.cn-north-1.on.amazonwebservices.com.cn",
+        ),
+    ],
+    ids=["China", "GovCloud", "one zone", "another account", "option region", "a name as handle", "S3", "S3 in China"],
+)
+def test_the_name_is_the_one_that_mount_efs_makes(mounted: Any, node: Any, name: str) -> None:
+    assert asked_for(efs_volumes=(mounted,), node_instance=node, mount_targets={FS: None}) == [name]
+
+
+@pytest.mark.parametrize(
+    ("mounted", "node"),
+    [
+        (aws_volume(attributes={"crossaccount": "true"}), in_zone("us-east-1a", "")),
+        (aws_volume(attributes={"mounttargetip": "10.9"}), instance()),
+        (aws_volume(attributes={"mounttargetipmap": '{"use1-az1": "10.9.0.7"}'}), instance()),
+    ],
+    ids=["a zone without an id", "no address", "an address for each zone"],
+)
+def test_where_it_is_not_known_for_what_a_mount_asks_no_job_is_proposed(mounted: Any, node: Any) -> None:
+    declined = proposed(efs_volumes=(mounted,), node_instance=node, mount_targets={FS: None})
+    assert isinstance(declined, Declined)
+    assert "volume pv-1" in declined.why
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,8 @@ def test_the_page_names_every_form_label_role_and_metric():
 
 
 @pytest.mark.parametrize(
-    "option", ["--state", "--suppress", "--textfile", "--alertmanager", "--alert-ttl", "--cluster"]
+    "option",
+    ["--state", "--suppress", "--textfile", "--alertmanager", "--alertmanager-token-file", "--alert-ttl", "--cluster"],
 )
 def test_the_page_names_the_options_of_delivery(option):
     assert f"{option}" in run_efsdiag(["check", "--help"])[1]

@@ -16,7 +16,7 @@ import click
 import pytest
 import yaml
 from click.shell_completion import ShellComplete
-from conftest import FIXTURES, ROOT, run_efsdiag
+from conftest import FIXTURES, ROOT, run_efsdiag, unconfigured
 from kubeapi import KubeApi
 from test_kubeapi_kubectl import KUBECTL
 
@@ -195,8 +195,7 @@ class TestWithKubectl:
     """efsdiag as kubectl runs it."""
 
     def run(self, programs: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_") and k != "KUBECONFIG"}
-        environment = {**clean, "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home)}
+        environment = {**unconfigured(), "PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home)}
         command = [str(KUBECTL), *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
 

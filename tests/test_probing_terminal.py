@@ -3,51 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import consents
 import pytest
-from fieldstory import Story, here, story_on
+from fieldstory import TOLD_HERE, Story, story_here
 from terminal import WAIT_S, Terminal
-from test_prometheus_really import PROMETHEUS
 
 from efsdiag.treat.journal import journals
 from efsdiag.treat.plan_file import read_plan
 
-pytestmark = [
-    pytest.mark.prometheus,
-    pytest.mark.skipif(not Path(PROMETHEUS).exists(), reason=f"{PROMETHEUS} is not installed"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can give directories to other users"),
-    pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv (Debian's package util-linux) is not installed"),
-]
-
-
-@pytest.fixture
-def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
-    with here(tmp_path) as place, story_on(place, tmp_path, monkeypatch) as told:
-        yield told
+pytestmark = TOLD_HERE
+story = story_here
 
 
 def at_terminal(story: Story, *words: str) -> Terminal:
-    kubeconfig = str(story.lab.kube.kubeconfig(story.lab.folder))
-    command = [sys.executable, "-m", "efsdiag", words[0], *story.lab.target, *words[1:], "--kubeconfig", kubeconfig]
-    return Terminal(command, os.environ)
+    return Terminal(story.lab.command(words[0], *story.lab.target, *words[1:]), story.lab.environment)
 
 
 def agree_to_the_probe(story: Story) -> None:
     digest = story.probe_digest("why", *story.lab.target, "--probe")
-    consents.agree_on(["why", "--approve", digest])
+    consents.agree_on(["why", "--approve", digest], story.lab.journal)
     story.lab.kube.requests.clear()
 
 
-def outcomes() -> list[str]:
-    return [journal.outcome for journal in journals(Path(os.environ["EFSDIAG_JOURNAL"]))]
+def outcomes(story: Story) -> list[str]:
+    return [journal.outcome for journal in journals(story.lab.journal)]
 
 
 @pytest.mark.parametrize("command", [("why", "--fix", "--probe"), ("plan", "--probe", "-o", "plan.json")], ids=str)
@@ -59,7 +42,7 @@ def test_whatever_is_not_yes_makes_no_probe(story: Story, command: tuple[str, ..
     terminal.answer("no\n")
     code, shown = terminal.end()
     assert (code, "not agreed to; nothing was changed" in shown) == (6, True), terminal.text
-    assert (story.lab.kube.mutations, outcomes(), (tmp_path / "plan.json").exists()) == ([], [], False)
+    assert (story.lab.kube.mutations, outcomes(story), (tmp_path / "plan.json").exists()) == ([], [], False)
 
 
 def test_a_yes_to_the_probe_is_none_to_the_plan(story: Story) -> None:
@@ -74,7 +57,7 @@ def test_a_yes_to_the_probe_is_none_to_the_plan(story: Story) -> None:
     assert story.jobs() == []
     terminal.answer("no\n")
     code, _ = terminal.end()
-    assert (code, outcomes(), story.jobs()) == (6, ["probed"], [])
+    assert (code, outcomes(story), story.jobs()) == (6, ["probed"], [])
     assert story.place.states() == before
 
 
@@ -94,7 +77,7 @@ def test_two_times_yes_probes_and_mends(story: Story, tmp_path: Path) -> None:
     assert "prometheus-server has not been started since" in shown
     assert story.place.states() == {**before, str(story.data.parent): (0, 0, "0701")}
     # It looks before it asks and before it writes. The Job that mends lists what it leaves, so nobody is asked again.
-    assert (code, outcomes()) == (3, ["probed"] * 3 + ["worked"]), "the first one is that of the plan"
+    assert (code, outcomes(story)) == (3, ["probed"] * 3 + ["worked"]), "the first one is that of the plan"
 
 
 def test_a_plan_is_written_after_a_yes_to_its_probe(story: Story, tmp_path: Path) -> None:
@@ -108,7 +91,7 @@ def test_a_plan_is_written_after_a_yes_to_its_probe(story: Story, tmp_path: Path
     plan = json.loads(file.read_text())
     assert [o["remedy"] for o in plan["chosen"]] == ["let-process-through"]
     assert plan["digest"][:12] in shown
-    assert (outcomes(), story.jobs()) == (["probed"], [])
+    assert (outcomes(story), story.jobs()) == (["probed"], [])
 
 
 def test_ctrl_c_while_a_probe_runs_takes_it_away(story: Story) -> None:

@@ -33,7 +33,28 @@ SECRETS = [
     # A line of YAML or of an ini file.
     ("password: my secret phrase\nuser: bob", "password: <redacted>\nuser: bob"),
     ("a:\n  token: |\n    abc\n    def\n  b: 1\n", "a:\n  token: |\n    <redacted>\n    <redacted>\n  b: 1\n"),
+    (
+        "- name: DB_PASSWORD\n  value: a b\n- name: X\n  value: y\n",
+        "- name: DB_PASSWORD\n  value: <redacted>\n- name: X\n  value: y\n",
+    ),
+    ("- name: A_TOKEN\n  value: |\n    abc\n- name: X\n", "- name: A_TOKEN\n  value: |\n    <redacted>\n- name: X\n"),
+    ("password:\n  value: 'ab'\n  x: y\n", "password:\n  value: '<redacted>'\n  x: y\n"),
+    ("a:\n  tokens:\n  - ab\n  - cd\n  b: e\n", "a:\n  tokens:\n  - <redacted>\n  - <redacted>\n  b: e\n"),
+    ("DB_PASSWORD=a,b;c&d|e\nX=1", "DB_PASSWORD=<redacted>\nX=1"),
+    ("port 6379\nrequirepass foobared\nmaxmemory 1g\n", "port 6379\nrequirepass <redacted>\nmaxmemory 1g\n"),
+    ("machine h login me password ab1", "machine h login me password <redacted>"),
+    # In one object, on one line.
+    ('a {"name":"DB_PASSWORD","value":"x y"} b', 'a {"name":"DB_PASSWORD","value":"<redacted>"} b'),
+    (r'"{\"name\":\"A_TOKEN\",\"value\":\"x\"}"', r'"{\"name\":\"A_TOKEN\",\"value\":\"<redacted>\"}"'),
+    ("env: {name: A_TOKEN, value: x1}, c", "env: {name: A_TOKEN, value: <redacted>}, c"),
+    ("<password>x y</password><user>z</user>", "<password><redacted></password><user>z</user>"),
+    ('<property name="db.password">xy</property>', '<property name="db.password"><redacted></property>'),
+    ('<property name="db.password" value="xy"/>', '<property name="db.password" value="<redacted>"/>'),
+    # Cut off.
+    ('cut: {"user":"a","password":"abc d', 'cut: {"user":"a","password":"<redacted>"'),
     # Flags.
+    ("curl --user me:pass1 http://a/b", "curl --user <redacted> http://a/b"),
+    ("curl -ume:pass1 http://a/b", "curl -u<redacted> http://a/b"),
     ("run --token abcDEF9 --verbose", "run --token <redacted> --verbose"),
     ("mysql -psecret1 -h db", "mysql -p<redacted> -h db"),
     ("redis-cli -a s3cret ping", "redis-cli -a <redacted> ping"),
@@ -77,6 +98,12 @@ PLAIN = [
     "/var/lib/kubelet/pods/0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0/volumes/kubernetes.io~csi/pvc/mount",
     "0123456789abcdef0123456789abcdef01234567",
     "the password is wrong",
+    "token expired",
+    "token /var/run/secrets/token",
+    "- name: DB_PASSWORD\n  valueFrom: {secretKeyRef: {name: db, key: password}}\n- name: X\n  value: y\n",
+    "tls:\n  secret:\n    secretName: web\n    items:\n    - key: token\n      path: t\n",
+    "chown --user me:group1",
+    "Error: invalid token:\n  at line 3\n",
     "author: Bob, monkey=1, keyboard: us",
     "topology key: topology.kubernetes.io/zone",
 ]
@@ -117,6 +144,10 @@ def test_a_name_that_is_about_a_secret_is_none_of_one(name: str) -> None:
 
 OBJECTS: list[tuple[Any, Any]] = [
     ({"name": "DB_PASSWORD", "value": "x"}, {"name": "DB_PASSWORD", "value": MARK}),
+    ({"password": {"value": "x", "from": "y"}}, {"password": {"value": MARK, "from": "y"}}),
+    ({"password": {"valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}}, None),
+    ({"command": ["curl"], "args": ["--user", "me:p1"]}, {"command": ["curl"], "args": ["--user", MARK]}),
+    ({"args": ["--user", "me:group1"]}, None),
     ({"Key": "admin-password", "Value": "x"}, {"Key": "admin-password", "Value": MARK}),
     ({"args": ["--token", "abc", "x"]}, {"args": ["--token", MARK, "x"]}),
     ({"args": ["--auth.password=a,b&c d"]}, {"args": [f"--auth.password={MARK}"]}),
@@ -212,6 +243,13 @@ SLOW = {
     "ARNs": "arn:aws:secret:",
     "sources": "a.b-c:",
     "pairs": "password=a ",
+    "names and values": "name=pass,value=",
+    "elements": "<pass>",
+    "open elements": "<password ",
+    "logins": "login a password ",
+    "quotes that are open": "password='a ",
+    "lists": "password:\n- a\n",
+    "words alone": "password 1\n",
 }
 
 

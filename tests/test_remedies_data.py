@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from test_checks_data import CLOSED_PARENT, ENDED, ROOTS_LEAF, THROUGH, WELL
-from values import NAMESPACE, claim, heard, node
+from test_checks_data import CLOSED_PARENT, ROOTS_LEAF, THROUGH, WELL, ended
+from values import NAMESPACE, heard
 from values_aws import (
     AP,
     CLIENT,
@@ -14,9 +14,7 @@ from values_aws import (
     RULEBOOK,
     World,
     access_point,
-    container_of,
     data_pod,
-    file_system,
     file_system_policy,
     judged,
     listing,
@@ -41,22 +39,11 @@ CHECKS = {
 
 def proposed(remedy: str, seen: Any, *, on: Any = PLAIN, image: str = "", files: Any = (), **changed: Any) -> Any:
     """What the remedy proposes where the check that it is for failed."""
-    pod = changed.pop("pod", data_pod())
     given = {
-        "pod": pod,
-        "main_container": container_of(pod),
-        "attempt": ENDED,
-        "claims": (claim(bound_to="pv-1"),),
-        "volumes": {"pv-1": on},
+        **ended(changed.pop("pod", data_pod()), on),
         "volume_listing": listing(*seen, files=files) if seen else None,
         "heard": heard(),
         "container_log": "",
-        "access_points": {AP: access_point()},
-        "file_system_ids": (FS,),
-        "file_systems": {FS: file_system()},
-        "file_system_policies": {FS: None},
-        "node_role": None,
-        "node": node(),
         "csi_driver": None,
         "own_job_names": (),
         **changed,

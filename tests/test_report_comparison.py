@@ -93,7 +93,7 @@ def test_a_finding_whose_check_was_unknown_for_its_workload_is_incomparable():
 
 def test_a_check_that_was_unknown_for_others_alone_says_nothing_of_this_workload():
     entry = {"check": CHECK, "reason": "no listing", "grant": ""}
-    coverage = {"refused": [], "unlisted": [], "timedOut": False, "unknownChecks": [CHECK]}
+    coverage = {"refused": [], "unlisted": [], "incomplete": False, "timedOut": False, "unknownChecks": [CHECK]}
     others = health(suspects=[of(entry, target("other"))], coverage=coverage)
     assert gone(story(), others) == ([MODE], [])
     some_unnamed = health(suspects=[of(entry, target("other"), count=30)], coverage=coverage)

@@ -85,7 +85,7 @@ def test_the_first_line_is_the_answer(whole: Report, counts: Report, unlisted: l
     nothing = dict.fromkeys(("looked", "healthy", "diagnosed", "inconclusive", "withoutStorage", "notLooked"), 0)
     empty = {key: [] for key in ("rootCauses", "latent", "suspects", "unexplained", "notChecked")}
     status = "inconclusive" if unlisted else "healthy"
-    coverage = {**whole["coverage"], "unlisted": unlisted}
+    coverage = {**whole["coverage"], "unlisted": unlisted, "incomplete": bool(unlisted)}
     made = {**whole, **empty, "status": status, "workloads": nothing | counts, "coverage": coverage}
     text = health_page(made, Look())
     assert head in text.splitlines()[0]
@@ -99,3 +99,13 @@ def test_without_colour_nothing_is_lost(whole: Report) -> None:
     assert "\x1b[" in coloured
     plain = "\n".join(line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()) + "\n"
     assert plain == health_page(whole, Look())
+
+
+def test_of_several_namespaces_each_right_is_named_or_counted(whole: Report) -> None:
+    missed = [
+        {"operation": "kube:list pods", "namespace": name, "reason": "no", "grant": f"list pods in namespace {name}"}
+        for name in ("a", "b", "c")
+    ]
+    made = {**whole, "coverage": {**whole["coverage"], "unlisted": missed}}
+    assert "  list pods in namespace a (and 2 more: -v)\n" in health_page(made, Look())
+    assert all(f"  {one['grant']}\n" in health_page(made, Look(verbose=True)) for one in missed)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from efsdiag.settings import Settings, default_settings, documented
+from efsdiag.setting_names import default_settings
+from efsdiag.settings import Settings, documented
 from efsdiag.settings_file import commented_default, load_settings
 from efsdiag.yaml_files import RuleError
 

@@ -7,6 +7,7 @@ import os
 import stat
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from healthreports import blind, damages, health, story, suppressed_story, target, timed_out
@@ -210,3 +211,9 @@ def test_whatever_stands_in_a_file_it_is_used_or_refused_and_nothing_breaks(tmp_
             given = {"roles": (CAUSE, LATENT), "cluster": "lab", "now": datetime.now(UTC), "holds_for": timedelta(1)}
             alerts(document, read, after, changes, **given)
             assert json.loads(as_json(state_document(after)))["kind"] == "HealthState"
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/null"])
+def test_a_device_is_no_state_and_is_not_read_to_an_end_that_it_lacks(device):
+    with pytest.raises(StateError, match="it is a device"):
+        read_state(Path(device))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from datetime import date
 
 import pytest
-from healthreports import health, story
+from healthreports import blind, health, story, unlisted
 
+from efsdiag.report.junit import junit
 from efsdiag.suppressions import read_suppressions, suppressed, unused
 from efsdiag.yaml_files import RuleError
 
@@ -54,6 +56,22 @@ def test_a_suppressed_finding_is_apart_with_the_reason(written):
     assert made["expiredSuppressions"] == []
     assert made["latent"] == before["latent"]
     assert before["rootCauses"] != []
+
+
+@pytest.mark.parametrize(("kind", "status"), [("prometheuses", "healthy"), ("pods", "inconclusive")])
+def test_what_is_not_listed_counts_beside_a_suppressed_cause_as_it_counts_without_a_cause(written, kind, status):
+    missed = unlisted(kind=kind)
+    made = suppressed(story(coverage=missed["coverage"]), written())
+    assert (made["rootCauses"], made["status"], missed["status"]) == ([], status, status)
+
+
+def test_what_nobody_could_look_at_is_left_when_the_likely_cause_is_suppressed(written):
+    made = suppressed(story(suspects=blind()["suspects"]), written())
+    assert (made["rootCauses"], made["status"], made["exitCode"]) == ([], "inconclusive", 3)
+    failing = [e for e in ET.fromstring(junit(made)).iter() if e.tag in ("failure", "error")]
+    assert failing
+    well = suppressed(story(), written())
+    assert not [e for e in ET.fromstring(junit(well)).iter() if e.tag in ("failure", "error")]
 
 
 def test_latent_findings_are_suppressed_too(tmp_path, written):

@@ -188,6 +188,14 @@ def test_it_is_kept_where_the_user_says() -> None:
     assert home({}).parts[-4:] == (".local", "state", "efsdiag", "journal")
 
 
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    with pytest.raises(JournalError, match="has no home") as raised:
+        home({})
+    assert "EFSDIAG_JOURNAL" in raised.value.hint
+
+
 def _held(folder: Path, ready: multiprocessing.synchronize.Event) -> None:
     with alone(folder):
         ready.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from plans import NOW, PLACE, TARGET, a_change
 
 from efsdiag.changes import Change, Choices, Declined, Plan, Proposal, Risk
-from efsdiag.model import Finding, Missing, Query, Ref, Unreadable
+from efsdiag.model import Finding, Missing, Query, Ref, Subject, Unreadable
 from efsdiag.remedy_rules import Remedy
 from efsdiag.treat.planning import VALID_FOR, ChoiceError, place_of, plan_of
 
@@ -121,6 +122,13 @@ def test_the_digest_is_of_what_is_done_where_and_for_what() -> None:
         planned(remedy("mild", one(1), "c.d"), causes=(cause("c.d"),)),
     ):
         assert other.digest != plan.digest
+
+
+def test_a_name_with_half_of_a_character_in_it_is_in_a_digest_and_in_the_name_of_the_lock() -> None:
+    plan = planned(remedy("mild", one(1)), choices=Choices(install="efs"))
+    odd = replace(plan, target=Subject("Pod", "monitoring", "prometheus-\udc80"))
+    assert replace(odd, chosen=()).holder == odd.holder, "the next round of the same install"
+    assert len({odd.holder, plan.holder, odd.digest, plan.digest}) == 4
 
 
 def test_a_place_that_could_not_be_read_is_not_made_up() -> None:

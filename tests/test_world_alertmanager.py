@@ -66,6 +66,14 @@ def test_alerts_are_posted_below_the_path_of_the_url_with_the_user_of_the_url(se
     assert base64.b64decode(headers["Authorization"].removeprefix("Basic ")) == b"us@er:pass:word"
 
 
+def test_a_bearer_token_signs_in_and_is_shown_nowhere(server):
+    server.answer = (401, {}, b"unknown: hunter2")
+    with pytest.raises(NotSent) as error:
+        send_alerts(server.url, [], token="hunter2")
+    assert server.received[0][2]["Authorization"] == "Bearer hunter2"
+    assert "hunter2" not in str(error.value)
+
+
 def test_a_redirect_is_an_error_and_is_not_followed(server):
     server.answer = (302, {"Location": f"{server.url}/elsewhere"}, b"")
     with pytest.raises(NotSent, match="answers 302"):

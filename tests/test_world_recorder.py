@@ -477,6 +477,13 @@ def test_an_empty_recording_is_a_bundle_that_knows_nothing(tmp_path):
         assert outcome(source, Query(operation))[1] == f"{operation} was not recorded"
 
 
+@pytest.mark.parametrize("captured", ["1900-01-01T00:00:00Z", "9000-01-01T00:00:00Z"])
+@pytest.mark.parametrize("name", ["b.tar.gz", "b.tar", "b"])
+def test_a_bundle_of_another_century_is_written_all_the_same(tmp_path, captured, name):
+    recording = Recording(World(), tmp_path / name, {**MANIFEST, "capturedAt": captured})
+    assert BundleSource(recording.write()).captured_at == captured
+
+
 def test_the_bundle_is_readable_by_its_owner_alone(tmp_path):
     folder = recorded(tmp_path / "b", WORLD, LIST, LOG)
     archive = recorded(tmp_path / "b.tar.gz", WORLD, LIST, LOG)

@@ -9,12 +9,13 @@ from efsdiag.evidence.data import Actor, DataAccess
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
-from efsdiag.semantics.claims import EfsVolume
+from efsdiag.semantics.claims import Claim, EfsVolume
 from efsdiag.semantics.containers import DataPath
 from efsdiag.semantics.objects import ref_of
 from efsdiag.semantics.posix import Access
 from efsdiag.semantics.statuses import Container
 from efsdiag.semantics.writing import chown_by_root, group_is_applied, group_policy, judge_writing
+from efsdiag.settings import Settings
 
 PARENT = "permission.parent-not-searchable"
 LEAF = "permission.data-dir-not-writable"
@@ -27,7 +28,16 @@ ABSENT = ("queries.active: no such file or directory", "create active query log 
 SELINUX_SYSTEMS = ("red hat", "rhel", "rocky", "alma", "centos", "fedora", "talos", "openshift", "oracle linux")
 
 
-def data_path_on_volume(data_directory: DataPath, pod: dict[str, Any], claims: tuple[Any, ...]) -> Verdict:
+def data_path_on_volume(
+    data_directory: DataPath, pod: dict[str, Any], claims: tuple[Claim, ...], wanted: Settings | None = None
+) -> Verdict:
+    proof = f"{data_directory.flag}={data_directory.path}" if data_directory.flag else "no argument says another path"
+    on = next((c.name for c in claims if c.pod_volume == data_directory.volume), "") if data_directory.volume else ""
+    if wanted is not None and on != wanted.claim:
+        found = f"claim {on}" if on else "no claim of the pod"
+        says = f"{data_directory.path}, the data directory of {data_directory.container}, is on {found}"
+        says = f"{says}; the settings wish for claim {wanted.claim}"
+        return failed("prometheus.tsdb-path-off-volume", says, ref_of(pod), proof)
     if data_directory.volume:
         return passed(
             f"{data_directory.path} in the container is {data_directory.on_volume} on the volume",
@@ -36,7 +46,6 @@ def data_path_on_volume(data_directory: DataPath, pod: dict[str, Any], claims: t
     if not claims:
         return skipped("the pod mounts no claim")
     says = f"{data_directory.path}, the data directory of {data_directory.container}, is on no claim of the pod"
-    proof = f"{data_directory.flag}={data_directory.path}" if data_directory.flag else "no argument says another path"
     return failed("prometheus.tsdb-path-off-volume", says, ref_of(pod), proof)
 
 

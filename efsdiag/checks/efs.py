@@ -114,7 +114,7 @@ def mount_target_in_zone(
     subnets: list[dict[str, Any]],
     file_systems: Any = UNREAD,
 ) -> Verdict:
-    named = [v for v in efs_volumes if "mounttargetip" not in v.asked]
+    named = [v for v in efs_volumes if not v.by_address]
     if not named:
         return skipped("no volume is mounted by the file system's name")
     node = node_end(node_instance, subnets)

@@ -11,12 +11,12 @@ from efsdiag.semantics.credentials import (
     judge_metadata,
     judge_mount_credentials,
     judge_trust_in_ec2,
+    unread_among,
 )
 from efsdiag.semantics.driver import CredentialPath, Via, plugin_container
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_mount, judge_provisioning, may_use_efs
 from efsdiag.semantics.objects import instance_name
 from efsdiag.semantics.roles import Role
-from efsdiag.semantics.unread import unread_of
 from efsdiag.settings import INSTANCE_PROFILE
 
 DENIED_ABOVE = ("iam.scp-deny", "iam.permissions-boundary", "iam.explicit-deny")
@@ -32,7 +32,7 @@ def instance_profile_associated(
 ) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
-    if refused := unread_of(controller_instance, controller_association):
+    if refused := unread_among(controller_instance, controller_association):
         return refused
     if controller_instance is None:
         return waiting("the controller stands on no node")
@@ -62,7 +62,7 @@ def profile_has_role(
 ) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
-    if refused := unread_of(controller_association, controller_profile):
+    if refused := unread_among(controller_association, controller_profile):
         return refused
     if controller_association is None:
         return waiting("there is no instance profile")
@@ -84,7 +84,7 @@ def profile_has_role(
 def role_trusts_ec2(controller_credential_path: CredentialPath, controller_profile: Any = UNREAD) -> Verdict:
     if controller_credential_path.via is not Via.INSTANCE:
         return skipped(NOT_INSTANCE.format(controller_credential_path.via.value))
-    if refused := unread_of(controller_profile):
+    if refused := unread_among(controller_profile):
         return refused
     roles = (controller_profile or {}).get("Roles") or []
     if not roles:
@@ -105,13 +105,13 @@ def instance_metadata_reachable(
         return skipped(NOT_INSTANCE.format(path.via.value))
     if identity_way == INSTANCE_PROFILE:
         eks_cluster_name = None
-    if eks_cluster_name and not path.annotated and (refused := unread_of(controller_role)):
+    if eks_cluster_name and not path.annotated and (refused := unread_among(controller_role)):
         return refused
     if eks_cluster_name and (path.annotated or controller_role is None or not may_use_efs(controller_role)):
         return skipped("on EKS the role of the node is not meant for the controller: see service-account-has-role")
     if heard and any("StatusCode: 404" in s.message.text for s in heard.of("csi.no-credentials")):
         return passed("the metadata service answered the controller (404: no role there)")
-    if refused := unread_of(controller_instance):
+    if refused := unread_among(controller_instance):
         return refused
     if controller_instance is None:
         return waiting("the controller stands on no node")
@@ -149,7 +149,7 @@ def policy_allows_driver(
     identity_way: Any = UNREAD,
 ) -> Verdict:
     path = controller_credential_path
-    if path.via is Via.POD_IDENTITY and controller_role is None and (unread := unread_of(pod_identity_role)):
+    if path.via is Via.POD_IDENTITY and controller_role is None and (unread := unread_among(pod_identity_role)):
         return unread
     if path.via is Via.KEYS or (path.via is Via.POD_IDENTITY and controller_role is None):
         return unknown(
@@ -159,7 +159,7 @@ def policy_allows_driver(
         return waiting("there is no role")
     on_its_node = path.via is Via.INSTANCE and eks_cluster_name is not None and identity_way != INSTANCE_PROFILE
     if on_its_node and not may_use_efs(controller_role):
-        return unread_of(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
+        return unread_among(eks_cluster_name) or waiting("the controller should not depend on the role of its node")
     parameters = ((efs_classes[0].storage_class or {}).get("parameters") or {}) if efs_classes else {}
     arguments = tuple(plugin_container(controller_deployment["spec"]["template"]["spec"]).get("args") or ())
     system = (file_systems or {}).get(file_system_ids[0]) or {}
@@ -183,13 +183,13 @@ def node_has_credentials(
     signing = [v for v in efs_volumes if v.uses_iam]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    if refused := unread_of(node_credential_path):
+    if refused := unread_among(node_credential_path):
         return refused
     if node_credential_path is None:
         return waiting("no pod of efs-csi-node stands on the node")
     if node_credential_path.via is not Via.INSTANCE:
         return passed(f"the node plugin's credentials are {node_credential_path.via.value}")
-    if refused := unread_of(node_instance, node_association, node_profile):
+    if refused := unread_among(node_instance, node_association, node_profile):
         return refused
     if node_instance is None:
         return waiting("the pod has no node")
@@ -206,7 +206,7 @@ def policy_allows_mount(
     signing = [v for v in efs_volumes if v.uses_iam and v.kind == "efs"]
     if not signing:
         return skipped("no volume is mounted with the option iam")
-    if refused := unread_of(node_role, file_system_policies, file_systems):
+    if refused := unread_among(node_role, file_system_policies, file_systems):
         return refused
     if node_role is None:
         return waiting("the node plugin has no role")

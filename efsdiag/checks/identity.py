@@ -12,11 +12,11 @@ from efsdiag.semantics.credentials import (
     judge_trust_in_pod_identity,
     judge_trust_in_service_account,
     own_association,
+    unread_among,
 )
 from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.semantics.driver_rights import may_use_efs
 from efsdiag.semantics.objects import has_identity_agent, is_ready
-from efsdiag.semantics.unread import unread_of
 from efsdiag.settings import INSTANCE_PROFILE, POD_IDENTITY
 
 OWN_ISSUER = "kubectl get --raw /.well-known/openid-configuration"
@@ -36,7 +36,7 @@ def service_account_has_role(
         return judge_pod_identity(path, pod_identity_associations)
     if path.via is not Via.INSTANCE:
         return passed(f"the controller's credentials are {path.via.value}")
-    if refused := unread_of(eks_cluster_name):
+    if refused := unread_among(eks_cluster_name):
         return refused
     if eks_cluster_name is None:
         return skipped("the cluster is not EKS: the driver takes the role of its instance")
@@ -47,7 +47,7 @@ def service_account_has_role(
     known = () if isinstance(pod_identity_associations, Unread) else pod_identity_associations or ()
     if own_association(known, path) is not None:
         return _older_than_its_role(path, "has a role by Pod Identity", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
-    if refused := unread_of(controller_role, controller_association):
+    if refused := unread_among(controller_role, controller_association):
         return refused
     if controller_role is not None and may_use_efs(controller_role):
         return passed("the controller uses the role of its node, which may use EFS")
@@ -70,7 +70,7 @@ def oidc_provider_registered(
 ) -> Verdict:
     if controller_credential_path.via is not Via.IRSA:
         return skipped("the controller does not use a service account token")
-    if refused := unread_of(oidc_providers, eks_issuer):
+    if refused := unread_among(oidc_providers, eks_issuer):
         return refused
     if eks_issuer is None:
         return unknown("the cluster's issuer is not known", OWN_ISSUER)
@@ -97,11 +97,11 @@ def role_trusts_service_account(
             "the variable AWS_ROLE_ARN of the controller has no value in its spec", "state it in the pod template"
         )
     name = path.role_arn.rpartition("/")[2]
-    if refused := unread_of(controller_role):
+    if refused := unread_among(controller_role):
         return refused
     if controller_role is None:
         return failed("iam.irsa-trust-mismatch", f"the role {name} does not exist", Ref("Role", name))
-    if refused := unread_of(eks_issuer):
+    if refused := unread_among(eks_issuer):
         return refused
     if eks_issuer is None:
         return unknown("the cluster's issuer is not known", OWN_ISSUER)
@@ -112,7 +112,7 @@ def _trust_in_pod_identity(path: CredentialPath, role: Any, associated: Any, clu
     """Whether EKS may take the role that it associates with the service account; waiting where none is known."""
     if role is None and associated is None:
         return waiting("which role EKS associates with the service account is not told")
-    if refused := unread_of(role, cluster) or (unread_of(associated) if role is None else None):
+    if refused := unread_among(role, cluster) or (unread_among(associated) if role is None else None):
         return refused
     if role is None:
         name = str(associated).rpartition("/")[2]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from efsdiag.model import UNREAD, Finding, Ref, State, Unread, Verdict, failed_all, passed, skipped, unknown, waiting
-from efsdiag.semantics.credentials import judge_trust_in_ec2, metadata_fault
+from efsdiag.model import UNREAD, Finding, Ref, State, Verdict, failed, failed_all, passed, skipped, unknown, waiting
+from efsdiag.semantics.credentials import judge_trust_in_ec2, metadata_fault, unread_among
 from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
 from efsdiag.semantics.objects import instance_name
@@ -31,9 +31,8 @@ def peers_serve_controller(
     if not controller_peer_instances:
         return skipped("the controller has no other node")
     given = (eks_cluster_name, controller_association, peer_associations, peer_profiles, peer_roles)
-    unread = next((e for e in given if isinstance(e, Unread)), None)
-    if unread is not None:
-        return unknown(unread.why, unread.grant)
+    if unread := unread_among(*given):
+        return unread
     if eks_cluster_name is not None and identity_way != INSTANCE_PROFILE:
         return skipped("on EKS the role of a node is not meant for the controller: see service-account-has-role")
     if controller_association is None and wanted is None:
@@ -69,17 +68,13 @@ def _on(
         return [*found, unknown(f"no association of instance {name} was found, but it says that it has a profile")]
     if association is None:
         says = f"instance {name}, on which the controller may come to run, has no instance profile"
-        return [*found, _failed("iam.partial-node-coverage", says, Ref("Instance", own))]
+        return [*found, failed("iam.partial-node-coverage", says, Ref("Instance", own))]
     if profile is None:
         return [*found, unknown(f"the profile of instance {name} is associated, but was not found")]
     held = profile.get("Roles") or []
     if not held:
         on = Ref("InstanceProfile", str(profile["InstanceProfileName"]))
-        return [*found, _failed("iam.instance-profile-without-role", f"the profile {on.name} holds no role", on)]
+        return [*found, failed("iam.instance-profile-without-role", f"the profile {on.name} holds no role", on)]
     trust, role = judge_trust_in_ec2(held[0]), roles.get(str(held[0]["RoleName"]))
     rights = judge_provisioning(role, {}, (), arn) if role else unknown(f"role {held[0]['RoleName']} was not found")
     return [*found, trust, rights]
-
-
-def _failed(mode: str, says: str, on: Ref) -> Verdict:
-    return failed_all([Finding(mode, says, on)])

@@ -5,12 +5,35 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.evidence.messages import Heard
-from efsdiag.model import Ref, Verdict, failed, passed, skipped, waiting
+from efsdiag.model import Ref, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import EFS_DRIVER
 from efsdiag.semantics.containers import DataPath, image_name
 from efsdiag.semantics.objects import controller_of, ref_of
+from efsdiag.semantics.readiness import is_prometheus, readiness_asked
 from efsdiag.semantics.statuses import Container
+
+
+def ready_answered(pod: dict[str, Any], attempt: Attempt, pod_containers: tuple[Container, ...]) -> Verdict:
+    program = next((c for c in pod_containers if not c.init and is_prometheus(c.spec)), None)
+    if program is None:
+        return skipped("the pod runs no Prometheus")
+    if not program.running:
+        return waiting(f"{program.name} does not run")
+    asked = readiness_asked(program.spec)
+    if program.status.get("ready") and asked.ready:
+        return passed(f"{program.name} answers {asked.path}: the kubelet asks it, and takes it for ready", asked.words)
+    if program.status.get("ready"):
+        return unknown(
+            f"{program.name} is ready without being asked at {asked.path}: {asked.words}",
+            f"a readiness probe of GET {asked.path} on the port of {program.name}",
+        )
+    if attempt.young:
+        return waiting(f"{program.name} is still coming up; look again after {attempt.look_again}")
+    if not asked.ready:
+        return waiting(f"{program.name} is not ready, and is not asked at {asked.path}: {asked.words}")
+    says = f"{program.name} runs, and does not answer {asked.path} with success"
+    return failed("", says, ref_of(pod), asked.words)
 
 
 def single_instance(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from efsdiag.model import UNREAD, Ref, Unread, Verdict, failed, passed, skipped, unknown
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.driver import plugin_container
 from efsdiag.semantics.instances import region_of
+from efsdiag.semantics.mount_names import handle_region
 from efsdiag.semantics.objects import ref_of
-
-DNS_NAME = re.compile(r"fs-[0-9a-f]+\.efs\.([a-z0-9-]+)\.amazonaws\.com")
 
 
 def region_agrees(
@@ -21,7 +19,7 @@ def region_agrees(
     controller_instance: Any = UNREAD,
     controller_deployment: Any = UNREAD,
 ) -> Verdict:
-    named = [(v, m[1]) for v in efs_volumes if (m := DNS_NAME.search(str(v.object["spec"]["csi"].get("volumeHandle"))))]
+    named = [(v, region) for v in efs_volumes if (region := handle_region(v))]
     told = _told(controller_deployment) if efs_classes else ""
     if not named and not told:
         return skipped("neither the handle nor the driver's environment names a region")

@@ -75,25 +75,28 @@ def node_asks_vpc_resolver(vpc_id: Any = UNREAD, heard: Heard | None = None, vpc
 
 
 def _by_address(efs_volumes: tuple[EfsVolume, ...]) -> bool:
-    return bool(efs_volumes) and all("mounttargetip" in v.asked for v in efs_volumes)
+    return bool(efs_volumes) and all(v.by_address for v in efs_volumes)
 
 
 def name_resolves(efs_volumes: tuple[EfsVolume, ...], heard: Heard | None = None, node_reach: Any = UNREAD) -> Verdict:
     if not efs_volumes:
         return skipped("the pod mounts no EFS volume")
-    asked = _asked(efs_volumes, node_reach, lambda found: found.get("resolves"))
+    if _by_address(efs_volumes):
+        return skipped("the volumes are mounted by IP address")
+    named = tuple(v for v in efs_volumes if not v.by_address)
+    asked = _asked(named, node_reach, lambda found: found.get("resolves"))
     for volume, found in asked.get(False, []):
         says = f"{found['name']} does not resolve on node {found['node']}, as a probe from there found: {found['said']}"
         return failed("mount.dns-unresolved", says, Ref("FileSystem", volume.file_system), str(found["said"]))
-    if True in asked and len(asked[True]) == len(efs_volumes):
+    if True in asked and len(asked[True]) == len(named):
         found = asked[True][0][1]
         return passed(f"{found['name']} resolves on node {found['node']}, as a probe from there found")
     if heard is None:
         return waiting("nobody tried")
     failing = heard.of("mount.dns-unresolved")
     if failing:
-        says = f"{efs_volumes[0].file_system} does not resolve on the pod's node: {failing[0].line}"
-        return failed("mount.dns-unresolved", says, Ref("FileSystem", efs_volumes[0].file_system), sure=False)
+        says = f"{named[0].file_system} does not resolve on the pod's node: {failing[0].line}"
+        return failed("mount.dns-unresolved", says, Ref("FileSystem", named[0].file_system), sure=False)
     if _answered(heard) or (heard.of("mount.timeout") and not _only_deadline(heard)):
         return passed("the mount got past the name")
     return waiting("nothing says whether the name resolves")

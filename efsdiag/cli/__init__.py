@@ -8,22 +8,23 @@ from collections.abc import Sequence
 
 import click
 
-from efsdiag.cli.faults import INTERNAL, Fault, internal_fault, report_fault, usage_fault
+from efsdiag.cli.faults import UNDELIVERED, Fault, internal_fault, report_fault, usage_fault
 from efsdiag.cli.group import program
 from efsdiag.cli.output import NotWritten, asked_format, asked_verbose
 from efsdiag.cli.signals import Stopped, answered, interruption
+from efsdiag.cli.streams import lasting_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command. Returns the exit code; whatever happens, what was asked for as JSON is answered as JSON."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     form = asked_format(arguments)
-    with answered(form):
+    with lasting_streams(), answered(form):
         try:
             return _run(arguments, form)
         except NotWritten as error:
             print(f"output-not-written: {error}", file=sys.stderr)
-            return INTERNAL
+            return UNDELIVERED
 
 
 def _run(arguments: list[str], form: str) -> int:

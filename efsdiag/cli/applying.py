@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,9 @@ from efsdiag.cli.job_ends import await_jobs, jobs_of
 from efsdiag.cli.journals import in_journals, now
 from efsdiag.cli.next_start import start_of
 from efsdiag.cli.planning import make_plan, request_for, say, verify_same_place
-from efsdiag.cli.run import Looked, Request, look_of
+from efsdiag.cli.run import Looked, Request, look_of, looked
 from efsdiag.cli.signals import undivided
+from efsdiag.cli.wishes import with_wishes
 from efsdiag.cli.writers import WriteOptions, open_writer
 from efsdiag.model import Source, Status
 from efsdiag.report.data import EXIT_CODES
@@ -29,7 +29,6 @@ from efsdiag.report.layout import Line, line
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
 from efsdiag.report.text import safe
-from efsdiag.target import wrong_beside
 from efsdiag.treat.carry_out import Outcome, carry_out, rehearse
 from efsdiag.treat.journal import Journal, JournalError, Step, alone, begin, home, unfinished_for
 from efsdiag.treat.plan_file import PlanError, plan_as_json, read_plan
@@ -90,18 +89,25 @@ def apply_file(file: str, given: Mapping[str, Any]) -> int:
 def fix(request: Request, given: Mapping[str, Any]) -> int:
     """Diagnoses, proposes, asks, applies and looks again, until nothing is left that a remedy mends. Errors: Fault."""
     from efsdiag.cli.probing import looking, looking_as_planned
+    from efsdiag.cli.trying import trial_holds, wants_trial
 
     choices = Choices(given["remedies"], given["also"], given["likely"], given["probe_image"])
-    changed = False
+    changed = tried = False
     for _ in range(MOST_ROUNDS):
         with looking(request, given, choices) as (done, looks):
             output.write(render({**done.report, "changed": changed or bool(looks)}, look_of(request)))
-            plan = make_plan(done, _with_wishes(choices, request, done), looks)
+            plan = make_plan(done, with_wishes(choices, request, done), looks)
             if done.found.diagnosis.status is Status.HEALTHY or not plan.changes:
                 return EXIT_CODES[done.found.diagnosis.status]
+        if wants_trial(plan) and not tried:
+            tried = True
+            with no_other_fix(), looked(request) as done:
+                if not trial_holds(done, request, given, with_wishes(choices, request, done), _agreed):
+                    return FAILED
+            continue
         shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
         say([(), *shown, ()], request)
-        consent = asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?", WITHOUT_TERMINAL)
+        consent = _agreed(plan)
         # Nobody knows how long the question stood there: what was agreed to has to be what is wrong now.
         with no_other_fix(), looking_as_planned(plan, consent, request, given, again=True) as done:
             if not fresh(plan, done):
@@ -119,12 +125,8 @@ def fix(request: Request, given: Mapping[str, Any]) -> int:
     )
 
 
-def _with_wishes(choices: Choices, request: Request, done: Looked) -> Choices:
-    """The choices; where settings wish for the target, also what of it is missing and in nobody's way yet."""
-    if request.wanted is None:
-        return choices
-    beside = wrong_beside(done.found.diagnosis)
-    return replace(choices, also=tuple(sorted({*choices.also, *beside})), install=request.wanted.name)
+def _agreed(plan: Plan) -> Consent:
+    return asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?", WITHOUT_TERMINAL)
 
 
 def carry(

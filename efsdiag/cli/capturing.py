@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
@@ -18,11 +18,11 @@ from efsdiag.cli.manifests import manifest_of
 from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.run import rulebook_of
 from efsdiag.cli.signals import undivided
-from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
+from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live, target_told_of
 from efsdiag.model import Subject
 from efsdiag.report.text import safe
 from efsdiag.rules import Rulebook
-from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.subjects import parse_target
 from efsdiag.taking import Taking
 from efsdiag.world import recorder
 from efsdiag.world.bundle_limits import Fitted, fitted
@@ -34,6 +34,8 @@ from efsdiag.world.pseudonymous import Renamed, renamed
 
 LEAST_KEY = 16
 """Bytes of a key for pseudonyms."""
+MOST_KEY = 65_536
+"""Bytes: a file that is longer, or has no end, is another one than was meant."""
 MOST_SAID = 10
 """Lines about what was not read, without -v."""
 
@@ -55,9 +57,10 @@ def run(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
     """Writes the bundle, says what is in it, and returns the exit code. Errors: Fault."""
     wanted = Wanted(target, file=Path(given["file"]), **{n: given[n] for n in _SAME})
     _verify(wanted)
+    live = LiveOptions.of(given)
     key = _key(given["pseudonym_key"]) if given["pseudonym_key"] else token_bytes(32) if given["pseudonyms"] else b""
     rulebook = rulebook_of(given["rules"])
-    opened = open_bundle(given["bundle"]) if given["bundle"] else open_live(_live(given))
+    opened = open_bundle(given["bundle"]) if given["bundle"] else open_live(live)
     with opened.closing:
         taking = _taken(wanted, rulebook, opened)
         opened.verify()
@@ -79,13 +82,6 @@ def run(target: tuple[str, ...], given: Mapping[str, Any]) -> int:
 _SAME = ("all_namespaces", "namespace", "max_size", "timeout", "verbose")
 
 
-def _live(given: Mapping[str, Any]) -> LiveOptions:
-    live = LiveOptions(**{f.name: given[f.name] for f in fields(LiveOptions)})
-    if live.as_group and not live.as_user:
-        raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
-    return live
-
-
 def _verify(wanted: Wanted) -> None:
     """Before anything is read. Errors: click.UsageError, Fault."""
     if wanted.all_namespaces and (wanted.target or wanted.namespace):
@@ -101,9 +97,13 @@ def _verify(wanted: Wanted) -> None:
 def _key(file: str) -> bytes:
     """The key in the file. Errors: Fault."""
     try:
-        key = Path(file).read_bytes().strip()
+        with Path(file).open("rb") as opened:
+            key = opened.read(MOST_KEY + 1).strip()
     except OSError as error:
         raise Fault("key-unreadable", f"{file} cannot be read: {error.strerror or error}", "", USAGE) from error
+    if len(key) > MOST_KEY:
+        hint = f"head -c 32 /dev/urandom > {file}.key makes one"
+        raise Fault("key-too-long", f"{file} has more than {MOST_KEY} bytes, so it is no key", hint, USAGE)
     if len(key) < LEAST_KEY:
         hint = f"head -c 32 /dev/urandom > {file} makes one"
         raise Fault("key-too-short", f"{file} has {len(key)} bytes; wanted are {LEAST_KEY} or more", hint, USAGE)
@@ -117,14 +117,12 @@ def _taken(wanted: Wanted, rulebook: Rulebook, opened: Opened) -> Taking:
     recording = recorder.Recording(progress or capped, wanted.file, {})
     taking = Taking(rulebook, recording, opened.now, opened.workers, wanted.max_size)
     try:
-        if wanted.target:
-            taking.around(parse_target(wanted.target, wanted.namespace or opened.namespace))
-        else:
-            taking.all_in(wanted.namespace or "", opened.namespace)
+        with target_told_of(opened):
+            if wanted.target:
+                taking.around(parse_target(wanted.target, wanted.namespace or opened.namespace))
+            else:
+                taking.all_in(wanted.namespace or "", opened.namespace)
         return taking
-    except SubjectError as error:
-        opened.verify()
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
     finally:
         if progress:
             progress.clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from efsdiag.changes import Plan
-from efsdiag.chart_keys import Mistake, mistakes
+from efsdiag.chart_keys import Mistake, mistakes, slips
 from efsdiag.charts import driver_release, prometheus_release
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.output import width
@@ -19,7 +19,8 @@ from efsdiag.releases import Release
 from efsdiag.report.layout import Line, line
 from efsdiag.report.release_text import release_lines
 from efsdiag.report.text import safe
-from efsdiag.settings import Driver, Prometheus, Settings, default_settings
+from efsdiag.setting_names import default_settings
+from efsdiag.settings import Driver, Prometheus, Settings
 from efsdiag.settings_file import setting_place
 
 _Part = TypeVar("_Part", Driver, Prometheus)
@@ -95,17 +96,34 @@ def _verify_values(name: str, settings: Settings, given: Mapping[str, Any], file
         with Helm(Identity()) as helm:
             chart = read_chart(archive(helm, release.write.parameters))
     except HelmError as error:
+        part = getattr(settings, name)
+        if not given.get("allow_unknown_values"):
+            # What everybody gets wrong in the pinned chart is known without a look into it.
+            _refuse(slips(part.values, part.chart, part.version, region), name, file)
         raise Fault(error.reference, error.message, error.hint, USAGE) from error
     found = mistakes(release.values, chart, region)
-    if found and not given.get("allow_unknown_values"):
-        first = found[0]
-        where = setting_place(file, (name, "values", *first.path)) if file and file.is_file() else ""
-        more = f"; and {len(found) - 1} more" if len(found) > 1 else ""
-        hint = f"{first.hint}; --allow-unknown-values goes on all the same"
-        raise Fault("chart-value-unknown", f"{where} {name}.values: {first.says}{more}".strip(), hint, USAGE)
-    _warn(name, found)
+    if not given.get("allow_unknown_values"):
+        _refuse(found, name, file)
+    _warn(found, name, None)
 
 
-def _warn(name: str, found: Sequence[Mistake]) -> None:
+def _refuse(found: Sequence[Mistake], name: str, file: Path | None) -> None:
+    """Errors: Fault for the first mistake, after the others were told; where there is none, nothing happens."""
+    if not found:
+        return
+    first, *others = found
+    _warn(others, name, file)
+    more = f"; and {len(others)} more" if others else ""
+    hint = f"{first.hint}; --allow-unknown-values goes on all the same"
+    raise Fault("chart-value-unknown", f"{_place_of(first, name, file)}: {first.says}{more}", hint, USAGE)
+
+
+def _warn(found: Sequence[Mistake], name: str, file: Path | None) -> None:
     for mistake in found:
-        print(f"{name}.values: {safe(mistake.says)}; {safe(mistake.hint)}", file=sys.stderr)
+        print(f"{_place_of(mistake, name, file)}: {safe(mistake.says)}; {safe(mistake.hint)}", file=sys.stderr)
+
+
+def _place_of(mistake: Mistake, name: str, file: Path | None) -> str:
+    """Where the value stands: "efsdiag.yaml:6 driver.values", or without the line where it is in no file."""
+    where = setting_place(file, (name, "values", *mistake.path)) if file and file.is_file() else ""
+    return f"{where} {name}.values".strip()

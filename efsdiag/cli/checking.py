@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Mapping
@@ -29,6 +30,12 @@ from efsdiag.report.terminal import Look
 from efsdiag.rules import Rulebook
 from efsdiag.world.selectors import label_selector
 
+_DECIDING = (
+    "KUBECONFIG", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL",
+    "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+)  # fmt: skip
+"""Variables that say which cluster and which account are meant, where no option does."""
+
 
 @dataclass(frozen=True)
 class CheckRequest:
@@ -55,17 +62,10 @@ class CheckRequest:
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> CheckRequest:
         """The request out of click's parameters. Errors: click.UsageError where two of them contradict each other."""
-        named, goes = ({f.name for f in fields(kind)} for kind in (LiveOptions, DeliveryOptions))
-        live = LiveOptions(**{name: value for name, value in given.items() if name in named})
+        goes = {f.name for f in fields(DeliveryOptions)}
         delivery = DeliveryOptions(**{name: value for name, value in given.items() if name in goes})
-        own = {name: value for name, value in given.items() if name not in named | goes}
-        request = cls(live=live, delivery=delivery, **own)
-        asked = [n for n in sorted(named - {"request_timeout"}) if given[n]]
-        if request.bundle and asked:
-            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
-            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
-        if live.as_group and not live.as_user:
-            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
+        own = {name: value for name, value in given.items() if name not in LiveOptions.names() | goes}
+        request = cls(live=LiveOptions.of(given), delivery=delivery, **own)
         if request.all_namespaces and request.namespaces:
             raise click.UsageError("-A is every namespace, and -n is one: give one of them")
         try:
@@ -77,7 +77,8 @@ class CheckRequest:
     @property
     def question(self) -> str:
         """What the run asks, in words that are the same for the same question; "" for a bundle, which two may read."""
-        asked = (self.live, self.all_namespaces, sorted(self.namespaces), self.selector)
+        told = [os.environ.get(name, "") for name in _DECIDING]
+        asked = (self.live, told, self.all_namespaces, sorted(self.namespaces), self.selector)
         return "" if self.bundle else repr(asked)
 
     def scope(self, opened: Opened) -> Scope:
@@ -115,7 +116,7 @@ def checked(request: CheckRequest, rulebook: Rulebook) -> dict[str, Any]:
     try:
         opened = hands.do(lambda: open_bundle(request.bundle) if request.bundle else open_live(request.live))
     except TimeIsOver as error:
-        text = f"the cluster did not answer within {request.timeout:g} s"
+        text = f"{request.bundle or 'the cluster'} could not be opened within {request.timeout:g} s"
         raise Fault("time-is-over", text, "give more time with --timeout", UNREACHABLE) from error
     try:
         with opened.closing:
@@ -185,5 +186,9 @@ def exit_code(report: Mapping[str, Any], request: CheckRequest) -> int:
 def look_of(request: CheckRequest) -> Look:
     """How this run's terminal shows things."""
     return Look(
-        output.width(), output.colour_wanted(request.color), output.ascii_wanted(request.ascii), request.verbose
+        output.width(),
+        output.colour_wanted(request.color),
+        output.ascii_wanted(request.ascii),
+        request.verbose,
+        request.delivery.cluster,
     )

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from efsdiag.cli.faults import INTERNAL, UNDELIVERED, Fault, text_of
 from efsdiag.cli.signals import undivided
 from efsdiag.files import replace_file, why_not_writable
+from efsdiag.files import text_of as text_of_file
 from efsdiag.report.alerts import alerts
 from efsdiag.report.comparison import CAUSE, LATENT, Changes, changes_document
 from efsdiag.report.prometheus import failed_run, last_success_in, metrics
@@ -24,6 +26,7 @@ from efsdiag.state_file import (
     next_state,
     read_state,
     refuse_other_cluster,
+    with_unsent,
     write_state,
 )
 from efsdiag.suppressions import Suppression, read_suppressions, suppressed, unused
@@ -39,6 +42,7 @@ class DeliveryOptions:
     suppress: str | None
     textfile: str | None
     alertmanager: str | None
+    alertmanager_token_file: str | None
     alert_ttl: float
     cluster: str
 
@@ -53,6 +57,8 @@ class Delivery:
     before: HealthState | None = None
     changes: Changes | None = None
     suppressions: list[Suppression] = field(default_factory=list)
+    token: str = ""
+    """Signs in to Alertmanager."""
 
     def prepare(self, modes: Collection[str]) -> None:
         """Reads what the run needs, and sees to it that it will not be for nothing. Errors: Fault."""
@@ -62,6 +68,8 @@ class Delivery:
         if asked.alertmanager and not asked.state:
             hint = "give --state FILE: it keeps when each alert began, and which have ended"
             raise Fault("state-missing", "--alertmanager needs --state", hint)
+        if asked.alertmanager_token_file:
+            self.token = _token(asked)
         if asked.suppress:
             try:
                 self.suppressions = read_suppressions(Path(asked.suppress), modes)
@@ -97,7 +105,10 @@ class Delivery:
         done = [self._write_metrics(report)]
         if self.changes is not None:
             after = next_state(self.before, report, self.changes)
-            done += [self._send(report, after, self.changes), self._write_state(after)]
+            sent = self._send(report, after, self.changes)
+            if not sent and self.before:
+                after = with_unsent(after, self.before, self.changes)
+            done += [sent, self._write_state(after)]
         return 0 if all(done) else UNDELIVERED
 
     @contextmanager
@@ -155,11 +166,30 @@ class Delivery:
         )
         try:
             if made:
-                send_alerts(url, made)
+                send_alerts(url, made, token=self.token)
         except NotSent as error:
             _say(Fault("alerts-not-sent", str(error), "the next run sends them again"))
             return False
         return True
+
+
+def _token(asked: DeliveryOptions) -> str:
+    """The bearer token in the file. Errors: Fault, whose text has nothing of it."""
+    name = str(asked.alertmanager_token_file)
+    if not asked.alertmanager:
+        raise Fault("alertmanager-missing", "--alertmanager-token-file needs --alertmanager")
+    if urlsplit(asked.alertmanager).username is not None:
+        raise Fault(
+            "alertmanager-two-sign-ins", "the URL of --alertmanager has a user, and there is a token", "give one"
+        )
+    try:
+        token = text_of_file(Path(name)).strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "it is no text file"
+        raise Fault("alertmanager-token", f"the token in {name} cannot be read: {why}") from error
+    if not token.isascii() or not token.isprintable() or not token or " " in token:
+        raise Fault("alertmanager-token", f"{name} holds no bearer token: one line of ASCII without blanks is wanted")
+    return token
 
 
 def _verify(name: str, reference: str) -> None:

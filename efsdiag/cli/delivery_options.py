@@ -25,6 +25,7 @@ def delivery_options(command: _COMMAND) -> _COMMAND:
             help="An alert ends after this time where no run sends it again.",
         ),
         click.option("--alertmanager", metavar="URL", help="Send alerts there (API v2); needs --state."),
+        click.option("--alertmanager-token-file", metavar="FILE", help="Signs in there with the bearer token in it."),
         click.option("--textfile", metavar="FILE.prom", help="Write metrics there, for node_exporter."),
         click.option("--suppress", metavar="FILE", help="YAML file of findings that are known and accepted."),
         click.option("--state", metavar="FILE", help="Remembers what was found: says what is new and what is over."),

@@ -21,7 +21,7 @@ CONSENT = 6
 """Consent is missing, or the plan is stale."""
 INTERNAL = 70
 UNDELIVERED = 74
-"""The report is printed, but its alerts, its text file or its state are not where they belong (EX_IOERR)."""
+"""The report, or its alerts, its text file or its state, is not where it belongs (EX_IOERR)."""
 BUSY = 75
 """Another run is under way (EX_TEMPFAIL of sysexits.h)."""
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,11 @@ from efsdiag.cli.applying import asked_consent, carry, fresh, no_other_fix
 from efsdiag.cli.awaiting import LOOK_AGAIN_S, Awaited
 from efsdiag.cli.charts import releases_of, with_charts
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
-from efsdiag.cli.journals import in_journals, now
-from efsdiag.cli.planning import look_plan, make_plan, say
+from efsdiag.cli.planning import make_plan, say
 from efsdiag.cli.run import Looked, Request, look_of, looked
-from efsdiag.cli.signals import undivided, unwound
 from efsdiag.cli.sources import LiveOptions
-from efsdiag.cli.undoing import take_back
-from efsdiag.cli.wishes import settings_of
+from efsdiag.cli.trying import trial_holds, wants_trial
+from efsdiag.cli.wishes import settings_of, with_wishes
 from efsdiag.model import State, Status, Verdict
 from efsdiag.remedy_rules import load_remedies
 from efsdiag.report.data import EXIT_CODES
@@ -32,10 +31,9 @@ from efsdiag.report.terminal import render
 from efsdiag.report.text import safe
 from efsdiag.settings import Settings
 from efsdiag.settings_file import FILE, commented_default
-from efsdiag.target import TARGET, comes_by_itself, standing, subject_of, wrong_beside
-from efsdiag.treat.journal import Step, begin
+from efsdiag.target import TARGET, comes_by_itself, standing, subject_of
+from efsdiag.treat.journal import Step
 from efsdiag.treat.plan_file import plan_as_json
-from efsdiag.treat.planning import TRIAL
 
 GOES_ON = "efsdiag install goes on from here, efsdiag uninstall takes back what was made"
 MOST_PLANS = 30
@@ -128,11 +126,7 @@ def _plan(done: Looked, rounds: Rounds) -> Plan:
 
 
 def _choices(done: Looked, rounds: Rounds) -> Choices:
-    return Choices(
-        also=wrong_beside(done.found.diagnosis),
-        probe_image=rounds.given["probe_image"] or rounds.settings.smoke_image,
-        install=rounds.settings.name,
-    )
+    return with_wishes(Choices(probe_image=rounds.given["probe_image"]), rounds.request, done)
 
 
 def _round(rounds: Rounds) -> int | None:
@@ -152,8 +146,10 @@ def _round(rounds: Rounds) -> int | None:
         if not plan.changes:
             return _waited(done, rounds)
         approved = plan.digest in rounds.given["approve"]
-        if not rounds.tried and not approved and any(o.remedy == "install-prometheus" for o in plan.chosen):
-            return _tried(done, rounds)
+        if wants_trial(plan) and not rounds.tried and not approved:
+            rounds.tried = True
+            agree = partial(_agreed, given=rounds.given)
+            return None if trial_holds(done, request, rounds.given, _choices(done, rounds), agree) else FAILED
         shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
         say([(), *shown, ()], request)
         consent, asked = _consent(plan, rounds.given)
@@ -162,26 +158,6 @@ def _round(rounds: Rounds) -> int | None:
     # Nobody knows how long the question stood there: what was agreed to has to be what is wrong now.
     with no_other_fix(), looked(request) as done:
         return _carried(plan, consent, done, rounds) if fresh(plan, done) else None
-
-
-def _tried(done: Looked, rounds: Rounds) -> int | None:
-    """Writes a line through the claim and reads it back, before a program relies on it. Errors: Fault."""
-    request, given = rounds.request, rounds.given
-    plan = look_plan(done, _choices(done, rounds), TRIAL)
-    rounds.tried = True
-    if not plan.changes:
-        return None
-    say([(), *plan_lines(plan_as_json(plan), output.width()), ()], request)
-    consent, _ = _consent(plan, given)
-    with unwound():
-        journal = in_journals(lambda folder: begin(folder, plan, now()))
-        try:
-            well = carry(plan, consent, done, request, given, journal).outcome != "failed"
-        finally:
-            with undivided():
-                # A Job that could not be taken away is told of; the cluster takes it away some minutes after its end.
-                take_back(journal, consent, request, given)
-    return None if well else FAILED
 
 
 def _carried(plan: Plan, consent: Consent, done: Looked, rounds: Rounds) -> int | None:
@@ -226,6 +202,10 @@ def _consent(plan: Plan, given: Mapping[str, Any]) -> tuple[Consent, bool]:
         raise Fault("consent-missing", says, f"read it, and agree to it with --approve {plan.digest}", CONSENT)
     hint = f"agree with --approve {plan.digest}, or to all of one risk with --approve-risk safe"
     return asked_consent(plan.digest, f"carry out plan {plan.digest[:12]}?", hint), True
+
+
+def _agreed(plan: Plan, given: Mapping[str, Any]) -> Consent:
+    return _consent(plan, given)[0]
 
 
 def _waited(done: Looked, rounds: Rounds) -> int | None:

@@ -32,9 +32,13 @@ def only_one(given: str | None, question: str) -> Iterator[None]:
 
 
 def lock_folder() -> Path:
-    """XDG_RUNTIME_DIR/efsdiag, else XDG_STATE_HOME/efsdiag, else ~/.local/state/efsdiag."""
+    """XDG_RUNTIME_DIR/efsdiag, else XDG_STATE_HOME/efsdiag, else ~/.local/state/efsdiag. Errors: Fault."""
     told = os.environ.get("XDG_RUNTIME_DIR") or os.environ.get("XDG_STATE_HOME")
-    return (Path(told) if told else Path.home() / ".local" / "state") / "efsdiag"
+    try:
+        return (Path(told) if told else Path.home() / ".local" / "state") / "efsdiag"
+    except RuntimeError as error:  # a container's user has no entry in /etc/passwd
+        text = "there is no folder for the lock: this user has no home"
+        raise Fault("lock-not-made", text, "give a file with --lock, or set XDG_STATE_HOME or HOME", USAGE) from error
 
 
 def _opened(place: Path) -> int:

@@ -20,6 +20,10 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+_MOST_S = 366 * 24 * 3600
+"""A time that is longer is a mistake, and what waits so long cannot count it."""
+
+
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
     """Seconds of "30", "30s" or "1m30s", as kubectl writes time-outs. 0 would be for ever, and is refused."""
     if value is None:
@@ -29,6 +33,8 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
     found = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
     if "".join(number + unit for number, unit in parts) != text or not found:
         raise click.BadParameter(f"{value!r} is not a time above zero, such as 30s or 1m", ctx, param)
+    if found > _MOST_S:
+        raise click.BadParameter(f"{value!r} is more than a year", ctx, param)
     return found
 
 

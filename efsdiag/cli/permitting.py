@@ -11,6 +11,7 @@ from efsdiag import deletions, surroundings
 from efsdiag.cli import job_ends
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import rulebook_of
+from efsdiag.files import text_of
 from efsdiag.health import scope, survey
 from efsdiag.remedy_rules import Remedy, load_remedies
 from efsdiag.report.rights import Asked, rights_json, rights_yaml
@@ -134,7 +135,7 @@ def _report_in(place: str) -> Any:
 
     hint = "give what efsdiag why or check printed with -o json or -o yaml"
     try:
-        text = sys.stdin.read() if place == "-" else Path(place).read_text(encoding="utf-8")
+        text = sys.stdin.read() if place == "-" else text_of(Path(place))
         report = from_yaml(text)
     except (OSError, ValueError) as error:
         raise Fault("report-unreadable", f"{place} cannot be read: {error}", hint, USAGE) from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def _place(done: Looked) -> Place:
 def request_for(plan: Plan, given: Mapping[str, Any]) -> Request:
     """The request that looks at the plan's target again, live."""
     target = (f"{plan.target.kind}/{plan.target.name}",)
-    named = {f.name for f in fields(LiveOptions)} | {"color", "ascii", "verbose"}
+    named = LiveOptions.names() | {"color", "ascii", "verbose"}
     kept = {name: value for name, value in given.items() if name in named}
     empty = {"bundle": None, "record": None, "rules": None, "form": "terminal"}
     return Request.of(target, {**kept, **empty, "namespace": plan.target.namespace})

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import click
 
 from efsdiag.cli import output
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.manifests import manifest_of
 from efsdiag.cli.progress import Progress, watched
 from efsdiag.cli.signals import undivided
-from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live
+from efsdiag.cli.sources import LiveOptions, Opened, fault_of, open_bundle, open_live, target_told_of
 from efsdiag.gather import Gather
 from efsdiag.investigate import Investigation, driver_version, investigate, known
 from efsdiag.model import Source
@@ -25,7 +23,7 @@ from efsdiag.report.machine import as_json, as_yaml
 from efsdiag.report.terminal import Look, render, with_rendered
 from efsdiag.rules import Rulebook, load_rulebook
 from efsdiag.settings import Settings
-from efsdiag.subjects import SubjectError, parse_target
+from efsdiag.subjects import parse_target
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.recorder import Recording
 from efsdiag.yaml_files import RuleError
@@ -51,16 +49,8 @@ class Request:
     @classmethod
     def of(cls, target: tuple[str, ...], given: Mapping[str, Any]) -> Request:
         """The request out of click's parameters. Errors: click.UsageError where two of them contradict each other."""
-        named = {f.name for f in fields(LiveOptions)}
-        live = LiveOptions(**{name: value for name, value in given.items() if name in named})
-        request = cls(target, live=live, **{name: value for name, value in given.items() if name not in named})
-        asked = [n for n in sorted(named - {"request_timeout"}) if given[n]]
-        if request.bundle and asked:
-            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
-            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
-        if live.as_group and not live.as_user:
-            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
-        return request
+        own = {name: value for name, value in given.items() if name not in LiveOptions.names()}
+        return cls(target, live=LiveOptions.of(given), **own)
 
 
 @dataclass(frozen=True)
@@ -122,13 +112,11 @@ def rulebook_of(folder: str | None) -> Rulebook:
 def _investigated(request: Request, rulebook: Rulebook, source: Source, opened: Opened) -> Investigation:
     progress = Progress(source, output.width()) if watched() else None
     try:
-        asked = parse_target(request.target, request.namespace or opened.namespace)
-        return investigate(
-            rulebook, progress or source, asked, opened.now, workers=opened.workers, wanted=request.wanted
-        )
-    except SubjectError as error:
-        opened.verify()
-        raise Fault(error.reference, error.message, error.hint, USAGE) from error
+        with target_told_of(opened):
+            asked = parse_target(request.target, request.namespace or opened.namespace)
+            return investigate(
+                rulebook, progress or source, asked, opened.now, workers=opened.workers, wanted=request.wanted
+            )
     finally:
         if progress:
             progress.clear()

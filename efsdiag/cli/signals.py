@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -34,12 +34,8 @@ def answered(form: str) -> Iterator[None]:
         os._exit(128 + number)
 
     output.BEGUN.clear()
-    before = {number: signal.signal(number, leave) for number in _STOPPED}
-    try:
+    with _handled(leave):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class Stopped(BaseException):
@@ -53,19 +49,12 @@ class Stopped(BaseException):
 @contextmanager
 def unwound() -> Iterator[None]:
     """While it lasts, a signal is raised as Stopped in the main thread, so that `finally` is come to."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(number: int, _: FrameType | None) -> None:
         raise Stopped(number)
 
-    before = {number: signal.signal(number, stop) for number in _STOPPED}
-    try:
+    with _handled(stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -74,18 +63,27 @@ def undivided() -> Iterator[None]:
 
     They are kept by a handler and not by a mask: a mask holds for one thread, and any other one would let them in.
     """
+    came: list[int] = []
+    try:
+        with _handled(lambda number, _: came.append(number)):
+            yield
+    finally:
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While it lasts, the handler gets the signals that stop a run; another thread than the main one can set none."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _STOPPED}
+    before = {number: signal.signal(number, handler) for number in _STOPPED}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def interruption(number: int) -> faults.Fault:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from efsdiag.cli.faults import UNREACHABLE, USAGE, Fault
 from efsdiag.model import Source
 from efsdiag.report.data import Environment
+from efsdiag.subjects import SubjectError
 from efsdiag.world.errors import Unreachable
 from efsdiag.world.redacting import Listing, Redacting
 
@@ -38,6 +41,23 @@ class LiveOptions:
     role_arn: str | None = None
     external_id: str | None = None
     endpoint_url: str | None = None
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> LiveOptions:
+        """Those among click's parameters. Errors: click.UsageError where they contradict each other, or a bundle."""
+        live = cls(**{name: given[name] for name in cls.names() if name in given})
+        asked = [n for n in sorted(cls.names() - {"request_timeout"}) if getattr(live, n)]
+        if given.get("bundle") and asked:
+            option = f"--{asked[0].removesuffix('_user').replace('_', '-')}"
+            raise click.UsageError(f"{option} is about a live system, and --bundle is a recorded one: give one of them")
+        if live.as_group and not live.as_user:
+            raise click.UsageError("--as-group needs --as: a group is impersonated together with a user")
+        return live
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """The names of click's parameters."""
+        return {f.name for f in fields(cls)}
 
 
 @dataclass(frozen=True)
@@ -159,6 +179,20 @@ def _live_environment(live: LiveSource, version: str) -> Environment:
         region=region,
         region_from=live.region_from or None,
     )
+
+
+@contextmanager
+def target_told_of(opened: Opened | None = None) -> Iterator[None]:
+    """While it lasts, a target that cannot be looked at ends the run in words.
+
+    Errors: Fault; where nothing could be asked of the source at all, it is about that.
+    """
+    try:
+        yield
+    except SubjectError as error:
+        if opened:
+            opened.verify()
+        raise Fault(error.reference, error.message, error.hint, USAGE) from error
 
 
 def fault_of(error: Unreachable) -> Fault:

@@ -76,7 +76,7 @@ def why(target: tuple[str, ...], **given: Any) -> int:
     if settings:
         from efsdiag.cli.wishes import wishing
 
-        request = wishing(request, settings)
+        request = wishing(request, settings, fix=own["fix"])
     for names, able in ((FIX_OPTIONS[1:], own["fix"]), (WRITING, own["fix"] or own["probe"])):
         named = [name for name in names if own[name]]
         if named and not able:

@@ -31,6 +31,32 @@ def data_volume(data_claim: Claim, volumes: dict[str, dict[str, Any] | None]) ->
     return volumes.get(data_claim.spec.get("volumeName", ""))
 
 
+LOOK = "nobody has looked inside the volume; --probe looks"
+ROOT_NEEDS = ("elasticfilesystem:ClientRootAccess", "elasticfilesystem:ClientWrite")
+
+
+@dataclass(frozen=True)
+class DataHome:
+    """The data directory with all that it lies on."""
+
+    pod: dict[str, Any]
+    container: Container
+    directory: DataPath
+    claim: Claim
+    volume: dict[str, Any]
+
+
+def data_home(
+    pod: dict[str, Any],
+    main_container: Container,
+    data_directory: DataPath,
+    data_claim: Claim,
+    data_volume: dict[str, Any],
+) -> DataHome:
+    """Where a Job finds the data directory; absent before its claim is bound."""
+    return DataHome(pod, main_container, data_directory, data_claim, data_volume)
+
+
 def data_efs_volume(data_claim: Claim, efs_volumes: tuple[EfsVolume, ...]) -> EfsVolume | None:
     """The same as an EFS volume; absent where it is on other storage."""
     return next((v for v in efs_volumes if v.claim.name == data_claim.name), None)
@@ -198,3 +224,31 @@ def data_access(
     beyond = f"{access.stops_at.rstrip('/')}/"
     gap = access.why == "not-listed" and any(path.startswith(beyond) for path in volume_listing.entries)
     return DataAccess(access, tuple(files), squashed, gap)
+
+
+def owner_obstacle(
+    data_volume: dict[str, Any],
+    data_access: DataAccess,
+    through_access_point: str | None = None,
+    client_rights: Any = UNREAD,
+) -> str:
+    """What keeps a Job that runs as root from changing owners there, or leaves open whether it can; "" where it can."""
+    name, spec = data_volume["metadata"]["name"], data_volume["spec"]
+    if data_access.access is None:
+        return LOOK
+    if through_access_point:
+        return (
+            f"volume {name} goes through access point {through_access_point}, which makes every request as its own "
+            "user and below its own directory; owners are changed from a mount without it"
+        )
+    if "ro" in (spec.get("mountOptions") or []) or (spec.get("csi") or {}).get("readOnly"):
+        return f"volume {name} is mounted read-only"
+    if "nfs" in spec:
+        return f"whether the server of volume {name} lets root change owners is not known"
+    if isinstance(client_rights, Unread):
+        return f"whether the file system lets root in is not known: {client_rights.why}"
+    decisions: dict[str, Decision] = client_rights or {}
+    for action in ROOT_NEEDS:
+        if action in decisions and not decisions[action].allowed:
+            return f"the file system's policy withholds {action}: to it, root is nobody who may change owners"
+    return ""

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from efsdiag.model import UNREAD, Missing, Unread
-from efsdiag.reading import association_of, path_of, profile_of, read_role
+from efsdiag.reading import association_of, associations_of, path_of, profile_of, read_role
 from efsdiag.semantics.claims import EfsVolume, Provisioning
 from efsdiag.semantics.driver import CredentialPath, Via, account_in
 from efsdiag.semantics.roles import Role
@@ -66,7 +66,7 @@ def node_association(read: Any, node_identity_needed: bool, node_instance: dict[
 
 def peer_associations(read: Any, controller_peer_instances: list[dict[str, Any]]) -> dict[str, dict[str, Any] | None]:
     """Instance id → association, for the other controller pods' instances."""
-    return {i["InstanceId"]: association_of(read, i) for i in controller_peer_instances}
+    return associations_of(read, controller_peer_instances)
 
 
 def controller_profile(read: Any, controller_association: dict[str, Any]) -> dict[str, Any] | None:

@@ -12,10 +12,8 @@ from efsdiag.model import Missing
 from efsdiag.reading import find_instance
 from efsdiag.semantics.claims import EFS_DRIVER, Claim, EfsVolume, efs_volume
 from efsdiag.semantics.ends import node_end
-from efsdiag.settings import ACCESS_POINT_DYNAMIC, DIRECTORY, Settings
+from efsdiag.settings import ACCESS_POINT_DYNAMIC, DIRECTORY, OWN_TAG, Settings
 
-OWN_TAG = "efsdiag/name"
-"""AWS tag of everything that an install makes; its value is the name in the settings."""
 KEEPS_PODS_OUT = ("NoSchedule", "NoExecute")
 
 
@@ -24,14 +22,19 @@ def wanted() -> Settings | None:
     return None
 
 
-def wanted_nodes(read: Any, wanted: Settings) -> list[dict[str, Any]] | None:
+def wanted_nodes(read: Any, wanted: Settings) -> list[dict[str, Any]] | Missing:
     """The nodes that are to reach EFS, sorted by name: those that the settings select, else all that take pods.
+
+    Unreadable where there is none: nothing of an install could be judged, and nothing is to be made for it.
 
     Source:  kube:list nodes, label selector
     """
     found = read("kube:list nodes", labelSelector=wanted.nodes) or []
     chosen = found if wanted.nodes else [n for n in found if _takes_pods(n)]
-    return sorted(chosen, key=lambda n: str(n["metadata"]["name"])) or None
+    if not chosen:
+        why = f"no node has the labels {wanted.nodes}" if wanted.nodes else "no node of the cluster takes pods"
+        return Missing("wanted_nodes", why, False, "name nodes that are there in the setting nodes")
+    return sorted(chosen, key=lambda n: str(n["metadata"]["name"]))
 
 
 def _takes_pods(node: dict[str, Any]) -> bool:
@@ -69,7 +72,7 @@ def wanted_vpc(wanted_instances: dict[str, dict[str, Any]]) -> str | Missing:
 
 def wanted_group(read: Any, wanted: Settings, wanted_vpc: str) -> dict[str, Any] | None:
     """The security group of the install's mount targets. Source: ec2:DescribeSecurityGroups, by name and VPC."""
-    named = {"Filter.group-name": f"{wanted.name}-efs", "Filter.vpc-id": wanted_vpc}
+    named = {"Filter.group-name": wanted.group_name, "Filter.vpc-id": wanted_vpc}
     answer = read("ec2:DescribeSecurityGroups", **named)
     found = [g for g in (answer or {}).get("SecurityGroups", []) if g["GroupName"] == named["Filter.group-name"]]
     return found[0] if found else None

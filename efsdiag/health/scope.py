@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -78,6 +79,16 @@ class Lists:
             yield from self._pages(self._list_of(resource, ""))
         except Unreadable as refusal:
             yield from self._one_by_one(resource, refusal)
+
+    @contextmanager
+    def understood(self, resource: str, thing: Thing) -> Iterator[None]:
+        """Where what it encloses trips over an object that is not as Kubernetes has it, that counts as missing."""
+        try:
+            yield
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            metadata = thing["metadata"]
+            why = f"{metadata['name']} in it cannot be understood: {type(error).__name__}: {error}"
+            self.unlisted.append(Unlisted(f"kube:list {resource}", str(metadata.get("namespace") or ""), why, ""))
 
     def _one_by_one(self, resource: str, refusal: Unreadable) -> Iterator[Thing]:
         """Each namespace by itself. Where all of them refuse too, the refusal of the whole says it once."""

@@ -63,7 +63,8 @@ def survey(source: Source, scope: Scope, fallback: tuple[str, ...] = ()) -> Surv
     owners = _pods(found, lists, used)
     for resource in MAKERS:
         for maker in lists.of(resource):
-            _maker(found, maker, used, owners)
+            with lists.understood(resource, maker):
+                _maker(found, maker, used, owners)
     _claims(found, lists, used)
     # Nothing in a namespace that may not exist is not the same as nothing wrong in it.
     lists.unlisted += [missed for name, missed in doubtful.items() if name not in lists.populated]
@@ -77,34 +78,48 @@ def _order(ref: Ref) -> tuple[str, str, str]:
 
 def _pods(found: Survey, lists: Lists, used: set[tuple[str, str]]) -> set[Ref]:
     """Adds the workloads of all pods with storage. Returns every workload that has a pod, or is told by one."""
-    owners: set[Ref] = set()
-    plain: set[Ref] = set()
-    seen: set[tuple[str, str]] = set()
-    ended: dict[Ref, Workload] = {}
+    met = _Met()
     for pod in lists.of("pods"):
-        metadata = pod["metadata"]
-        ref = workload_of(pod)
-        owners.add(ref)
-        if not found.operator_seen:
-            found.operator_seen = OPERATOR_LABEL in labels_of(pod) or _is_operator(pod)
-        if not has_storage(pod["spec"]):
-            plain.add(ref)
-            continue
-        key = (metadata.get("namespace") or "", metadata["name"])
-        if key in seen:
-            continue
-        seen.add(key)
-        if has_ended(pod):
-            if ref.kind in REPLACED:
-                ended.setdefault(ref, Workload(ref)).add(pod_ref(pod))
-            continue
-        used |= {(key[0], claim) for claim in claims_of(pod)}
-        found.workloads.setdefault(ref, Workload(ref)).add(pod_ref(pod))
-    for ref, workload in ended.items():
+        with lists.understood("pods", pod):
+            _pod(found, pod, used, met)
+    for ref, workload in met.ended.items():
         # Pods that have ended count where their controller has put nothing in their place.
         found.workloads.setdefault(ref, workload)
-    found.without_storage = len(plain - set(found.workloads))
-    return owners
+    found.without_storage = len(met.plain - set(found.workloads))
+    return met.owners
+
+
+@dataclass
+class _Met:
+    """What was met among the pods so far."""
+
+    owners: set[Ref] = field(default_factory=set)
+    plain: set[Ref] = field(default_factory=set)
+    """Workloads of pods without storage."""
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    ended: dict[Ref, Workload] = field(default_factory=dict)
+
+
+def _pod(found: Survey, pod: Thing, used: set[tuple[str, str]], met: _Met) -> None:
+    metadata = pod["metadata"]
+    ref = workload_of(pod)
+    met.owners.add(ref)
+    if not found.operator_seen:
+        found.operator_seen = OPERATOR_LABEL in labels_of(pod) or _is_operator(pod)
+    if not has_storage(pod["spec"]):
+        met.plain.add(ref)
+        return
+    key = (metadata.get("namespace") or "", metadata["name"])
+    if key in met.seen:
+        return
+    met.seen.add(key)
+    if has_ended(pod):
+        if ref.kind in REPLACED:
+            met.ended.setdefault(ref, Workload(ref)).add(pod_ref(pod))
+        return
+    slim, claims = pod_ref(pod), {(key[0], claim) for claim in claims_of(pod)}
+    used |= claims
+    found.workloads.setdefault(ref, Workload(ref)).add(slim)
 
 
 def _is_operator(pod: Thing) -> bool:
@@ -140,7 +155,7 @@ def _is_made_by(stateful_set: Ref, prometheus: Ref) -> bool:
 
 def _claims(found: Survey, lists: Lists, used: set[tuple[str, str]]) -> None:
     """Adds the claims that no pod uses and that wait for a volume although nobody has to come first."""
-    waiting = [c for c in _unused(lists, used) if (c.get("status") or {}).get("phase") == "Pending"]
+    waiting = list(_waiting(lists, used))
     if not waiting:
         return
     late = {
@@ -149,14 +164,18 @@ def _claims(found: Survey, lists: Lists, used: set[tuple[str, str]]) -> None:
         if c.get("volumeBindingMode") == "WaitForFirstConsumer"
     }
     for claim in waiting:
-        metadata = claim["metadata"]
-        if claim["spec"].get("storageClassName") in late:
-            continue
-        ref = Ref("PersistentVolumeClaim", metadata["name"], metadata.get("namespace") or "")
-        found.workloads[ref] = Workload(ref, subject=Subject("persistentvolumeclaim", ref.namespace, ref.name))
+        with lists.understood("persistentvolumeclaims", claim):
+            metadata = claim["metadata"]
+            if claim["spec"].get("storageClassName") in late:
+                continue
+            ref = Ref("PersistentVolumeClaim", metadata["name"], metadata.get("namespace") or "")
+            found.workloads[ref] = Workload(ref, subject=Subject("persistentvolumeclaim", ref.namespace, ref.name))
 
 
-def _unused(lists: Lists, used: set[tuple[str, str]]) -> Iterator[Thing]:
+def _waiting(lists: Lists, used: set[tuple[str, str]]) -> Iterator[Thing]:
+    """The claims that no pod uses and that are Pending."""
     for claim in lists.of("persistentvolumeclaims"):
-        if (claim["metadata"].get("namespace") or "", claim["metadata"]["name"]) not in used:
-            yield claim
+        with lists.understood("persistentvolumeclaims", claim):
+            unused = (claim["metadata"].get("namespace") or "", claim["metadata"]["name"]) not in used
+            if unused and (claim.get("status") or {}).get("phase") == "Pending":
+                yield claim

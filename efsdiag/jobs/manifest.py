@@ -106,7 +106,10 @@ def mend_job(place: Place, inside: Inside, states: Iterable[State], verb: str) -
 
 
 def reach_job(place: Place, volume: str, name: str, addresses: Iterable[str]) -> dict[str, Any]:
-    """A Job that resolves a name and opens TCP 2049 to addresses (or the name), from the network of the pod's node."""
+    """A Job that resolves a name and opens TCP 2049 to addresses, from the network of the pod's node.
+
+    Without addresses it opens TCP 2049 to the name; without a name ("") it resolves nothing.
+    """
     node = str(place.pod["spec"]["nodeName"])
     given = [script("reach"), "reach", volume, node, name, str(NFS_PORT), *addresses]
     spec = _spec(place, given, {}, _running_as(Credentials(65534, 65534)))
@@ -115,13 +118,18 @@ def reach_job(place: Place, volume: str, name: str, addresses: Iterable[str]) ->
     return _job("reach", place, own_labels(REACHING, f"{node}/{volume}"), spec, [_owner(place)])
 
 
-def trial_job(namespace: str, claim: str, image: str, who: Credentials, taken: Any) -> dict[str, Any]:
-    """A Job that writes a line through the claim, reads it back and removes it, as these credentials."""
+def trial_job(
+    namespace: str, claim: str, image: str, who: Credentials, placed: Mapping[str, Any], taken: Any
+) -> dict[str, Any]:
+    """A Job that writes a line through the claim, reads it back and removes it, as these credentials.
+
+    `placed` says on which nodes, as a pod's spec does: those on which the program is to stand.
+    """
     place = Place({"metadata": {"namespace": namespace}, "spec": {}}, image, taken if isinstance(taken, tuple) else ())
     given = [script("trial"), "trial", MOUNTED_AT, f".efsdiag-trial-{claim}", f"written through claim {claim}"]
     inside = Inside("", claim, "/")
     spec = _spec(place, given, _mounting(inside, {"name": "data", "mountPath": MOUNTED_AT}), _running_as(who))
-    return _job("trial", place, own_labels(TRIAL, claim), spec, [])
+    return _job("trial", place, own_labels(TRIAL, claim), {**spec, **placed}, [])
 
 
 def creation(job: Mapping[str, Any]) -> Write:

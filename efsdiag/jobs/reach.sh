@@ -1,5 +1,6 @@
 # Resolves a name and opens connections, and prints what came of it as one JSON document. It sends nothing.
-# $1 the PersistentVolume, $2 the node, $3 the name, $4 the port; the addresses follow, and without any the name is used.
+# $1 the PersistentVolume, $2 the node, $3 the name or nothing, $4 the port; the addresses follow, and without any the
+# name is used.
 # What cannot be told with the programs of the image is null. For any POSIX shell with nslookup or getent, and nc.
 LC_ALL=C
 export LC_ALL
@@ -12,7 +13,9 @@ plain() { # TEXT: on one line, without what JSON would need an escape for
 }
 
 resolve() { # true, false or null, and what was said
-    if command -v getent >/dev/null; then
+    if [ -z "$name" ]; then
+        resolves=null said="the volume is mounted by address"
+    elif command -v getent >/dev/null; then
         resolves=true
         if ! said=$(getent hosts "$name" 2>&1); then resolves=false said="getent hosts finds no address"; fi
     elif command -v nslookup >/dev/null; then

@@ -22,7 +22,7 @@ _STRONG = tuple(
 """A name with a word that ends so holds a secret, unless its last word is one of _OTHERWISE."""
 _WEAK = one_of(
     "pass pwd pw auth authorization jwt bearer cookie cookies dsn signature creds cred userdata accesskey secretkey "
-    "privatekey authkey sig sessionid dockerconfigjson dockercfg kubeconfig netrc"
+    "privatekey authkey accountkey sig sessionid jsessionid phpsessid dockerconfigjson dockercfg kubeconfig netrc"
 )
 """A name that ends in one of these words holds a secret."""
 _KEYS = one_of(
@@ -44,6 +44,7 @@ _OTHERWISE = one_of(
 """A last word that says that the value is something about the secret: the name of one, the file it is in."""
 _NEUTRAL = one_of("data value string text base64 plain default new old current raw encoded env json yaml")
 """Words behind the one that counts: "client-key-data", "ADMIN_AUTH_VALUE"."""
+_HOLDS_VALUE = one_of("value text data plain plaintext plain_text")
 _PAIRS = {("access", "key", "id"), ("secret", "id"), ("connection", "string"), ("user", "data"), ("session", "id")}
 _NO_PASSWORD = one_of("bypass compass encompass trespass")
 _AN_ERROR = one_of("invalid expired missing unrecognized unknown bad malformed no without wrong")
@@ -73,3 +74,8 @@ def is_secret_name(name: str) -> bool:
     if words[-1].endswith(("pass", "auth", "pwd")):
         return words[-1] not in _NO_PASSWORD
     return words[-1] in _WEAK or any(word.endswith(_STRONG) for word in words)
+
+
+def is_value_name(name: str) -> bool:
+    """Whether it is a member in which the value of what is named around it stands: "value", "text"."""
+    return name.lower() in _HOLDS_VALUE

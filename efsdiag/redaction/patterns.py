@@ -16,7 +16,7 @@ _NAMES = "|".join(
         "j": "wt",
         "k": "ey",
         "p": "ass(?:w(?:or)?d|wort|phrase|code)?|wd|rivate[ ]key",
-        "s": "ecret(?:[ ]access[ ]key)?|ig(?:nature)?",
+        "s": "ecret(?:[ ]access[ ]key)?|ig(?:nature)?|ess(?:ion_?)?id",
         "t": "oken",
         "u": "serdata",
     }.items()
@@ -25,14 +25,15 @@ _NAMES = "|".join(
 VALUE = re.compile(
     r'"(?:[^"\\]|\\.)*+"|\'(?:[^\'\\]|\\.)*+\'|(?P<quote>\\+["\']).*?(?P=quote)'
     r"|(?:[^\s,;&\"'<>()\[\]{}|\\]|\\(?![nrt\"'\\]))++"
+    r"|\\*+[\"'][^\r\n]++(?=[\r\n]*\Z)"
 )
-"""What stands behind a name: quoted, quoted inside a quotation, or up to what ends a word."""
+"""What stands behind a name: quoted, quoted inside a quotation, up to what ends a word, or cut off in its quotes."""
 
 HINTS = (
     "key", "pass", "token", "secret", "auth", "://", "cred", "sig", "pwd", "@", "jwt", "cookie", "dsn", "connection",
-    "userdata", "basic", "bearer", "-----", "eyj", "asia", "akia", "abia", "acca", "ghp_", "gho_", "ghu_", "ghs_",
-    "ghr_", "github_pat", "glpat-", "xox", "hvs.", "glsa_", "glc_", "aiza", "k_live_", "dckr_pat", "npm_", " -p",
-    " -u", " -a", " -w", "hooks.slack",
+    "userdata", "sessionid", "session_id", "sessid", "basic", "bearer", "-----", "eyj", "asia", "akia", "abia", "acca",
+    "ghp_", "gho_", "ghu_", "ghs_", "-user ", "ghr_", "github_pat", "glpat-", "xox", "hvs.", "glsa_", "glc_", "aiza",
+    "k_live_", "dckr_pat", "npm_", " -p", " -u", " -a", " -w", "hooks.slack",
 )  # fmt: skip
 """In a text in lower case. Where none of it stands, nothing of what follows is found."""
 
@@ -49,6 +50,20 @@ FLAG = re.compile(r"(?<![\w-])(?P<name>--?[\w-]++)(?P<sep>[ \t]++)(?!-)")
 
 LETTER = re.compile(r"(?<![\w-])(?P<name>-[puawPU])(?P<sep>[ \t]*+)(?![-=])")
 """A flag of one letter that something stands behind, maybe in the same word."""
+
+PAIR = re.compile(
+    r"(?<![\w-])(?:[nN]ame|[kK]ey)\\{0,9}[\"']?[ \t]{0,9}[:=][ \t]{0,9}\\{0,9}[\"']?"
+    r"(?P<name>[\w.-]{1,80}+)\\{0,9}[\"']?"
+    r"[ \t,]{1,9}+\\{0,9}[\"']?[vV]alue\\{0,9}[\"']?[ \t]{0,9}[:=][ \t]{0,9}"
+)
+"""A name and its value as two members of one object, on one line: of JSON, of YAML or of XML."""
+
+NETRC = re.compile(r"\blogin[ \t]++\S++[ \t]++(?P<name>password)[ \t]++")
+"""A user and a password as in a .netrc."""
+
+TAGGED = re.compile(r"<(?P<name>[\w.:-]{1,80}+)(?P<more>[^<>]{0,200}+>)(?P<value>[^<>]{1,500}+)(?=</)")
+ATTRIBUTE = re.compile(r"\bname=[\"']([\w.-]+)")
+"""An element of XML with a text in it, and the attribute that may say what the text is."""
 
 FORMS = (
     (
@@ -80,6 +95,20 @@ AT_START = re.compile(
 """A line of YAML or of an ini file: the value goes on to its end."""
 BLOCK = re.compile(r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.-]+)[\"']?[ \t]*:[ \t]+[|>][-+0-9]*[ \t]*\r?\n?\Z")
 """A line of YAML whose value is in the lines below that are indented further."""
+
+ALONE = re.compile(
+    r"[ \t]*(?:export[ \t]+)?(?P<name>[\w.-]+)(?P<sep>=|[ \t]+)(?P<rest>[^\s\"'=:<>(\[{]\S*+)[ \t]*\r?\n?\Z"
+)
+"""A line that is a name and one word: of a file of variables, or a directive as redis.conf has them."""
+OPENS = re.compile(r"[ \t]*(?:-[ \t]+)?[\"']?(?P<name>[\w.-]+)[\"']?[ \t]*:[ \t]*\r?\n?\Z")
+"""A line of YAML whose value is a list or a mapping in the lines below."""
+INNER = re.compile(r"[ \t]*(?:-[ \t]+(?!\S+:(?:\s|\Z))|(?:-[ \t]+)?(?P<name>[\w.-]+):[ \t]+)(?P<rest>\S.*)")
+"""A line of such a list, or of such a mapping."""
+NAME_OF = re.compile(
+    r"(?P<indent>[ \t]*(?:-[ \t]+)?)[\"']?(?:[nN]ame|[kK]ey)[\"']?[ \t]*:[ \t]+[\"']?(?P<name>[\w.-]+)[\"']?\s*\Z"
+)
+VALUE_OF = re.compile(r"(?P<indent>[ \t]*)[\"']?[vV]alue[\"']?[ \t]*:[ \t]+(?P<rest>\S.*)")
+"""Two lines of YAML, one below the other: a name and its value."""
 
 PEM = re.compile(
     r"-----BEGIN (?P<what>[A-Z0-9 ]+)-----.*?(?:-----END (?P=what)-----|\Z)"

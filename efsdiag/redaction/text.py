@@ -14,11 +14,27 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
-from efsdiag.redaction.names import is_secret_name, one_of
-from efsdiag.redaction.patterns import AT_START, BLOCK, FLAG, FORMS, HINTS, LETTER, NAMED, PEM, RANDOM, VALUE
-from efsdiag.redaction.words import is_secret_of, takes_glued
+from efsdiag.redaction.below import Below
+from efsdiag.redaction.mark import MARK, SCHEMES, ending, is_kept
+from efsdiag.redaction.names import is_secret_name
+from efsdiag.redaction.patterns import (
+    ALONE,
+    AT_START,
+    ATTRIBUTE,
+    FLAG,
+    FORMS,
+    HINTS,
+    LETTER,
+    NAMED,
+    NETRC,
+    PAIR,
+    PEM,
+    RANDOM,
+    TAGGED,
+    VALUE,
+)
+from efsdiag.redaction.words import LOGINS, is_secret_of, takes_glued
 
-MARK = "<redacted>"
 Tells: TypeAlias = Callable[[str], bool] | None
 """Whether the value behind a name is a secret; None where none is, whatever it is."""
 
@@ -29,13 +45,6 @@ _FAR = 200
 _RANDOM_BITS = 4.3
 """Bits for each letter of a random key; words and paths of 40 letters have less."""
 _MOST_SLASHES = 4
-_SCHEMES = one_of("bearer basic token digest negotiate apikey aws4-hmac-sha256")
-_KEPT = _SCHEMES | one_of(
-    "true false yes no on off required optional enabled disabled none null nil empty unset missing"
-)
-"""Values that say whether there is a secret, or of which kind."""
-_REFERENCE = re.compile(r"\$(\(\w*\)?|\{[^}]*\}?|[A-Z_][A-Z0-9_]*)?")
-"""$(PASSWORD), ${PASSWORD} and $PASSWORD of a shell or of Kubernetes."""
 _SURE = re.compile(r"pass|pwd", re.IGNORECASE)
 _IN_NAME = f"{string.ascii_letters}{string.digits}_.-"
 _IN_ARN = re.compile(r"arn:aws[\w-]*:[\w.:/+=,@*-]*\Z")
@@ -51,12 +60,6 @@ def redacted_text(text: str) -> str:
     return text if made == text else made
 
 
-def is_kept(value: str) -> bool:
-    """Whether a value under a secret's name is none: a word that says whether there is one, or a reference to it."""
-    bare = value.strip("\\\"' \t\r\n")
-    return not bare.strip("*") or bare == MARK or bare.lower() in _KEPT or bool(_REFERENCE.fullmatch(bare))
-
-
 def _of_any(text: str) -> str:
     if not _is_hinted(text.lower()) and not (len(text) >= 40 and RANDOM.search(text)):
         return text
@@ -68,20 +71,10 @@ _of_short = lru_cache(maxsize=65536)(_of_any)
 
 
 def _lines(text: str) -> list[str]:
-    made: list[str] = []
-    block = -1
-    """The indentation of the name whose value is in the lines below it; -1 outside of those."""
+    below, made = Below(), []
     for line in text.splitlines(keepends=True):
-        if block >= 0:
-            indent = len(line) - len(line.lstrip())
-            if indent > block or not line.strip():
-                made.append(f"{line[:indent]}{MARK}{_ending(line)}" if line.strip() else line)
-                continue
-            block = -1
-        begins = BLOCK.match(line)
-        if begins and is_secret_name(begins["name"]):
-            block = len(line) - len(line.lstrip())
-        made.append(line if begins else _line(line))
+        known = below.made(line)
+        made.append(_line(line) if known is None else known)
     return made
 
 
@@ -94,11 +87,19 @@ def _line(line: str) -> str:
     start = AT_START.match(line)
     if start and is_secret_name(start["name"]) and _is_whole(start["name"], start["rest"]):
         # A line that begins with the name is one of YAML or ini: what follows is its value, blanks and all.
-        return line if is_kept(start["rest"]) else f"{line[: start.start('rest')]}{MARK}{_ending(line)}"
+        return line if is_kept(start["rest"]) else f"{line[: start.start('rest')]}{MARK}{ending(line)}"
+    alone = ALONE.match(line)
+    if alone and is_secret_name(alone["name"]) and _is_value(alone):
+        return f"{line[: alone.start('rest')]}{MARK}{ending(line)}"
     for hint, form in _FORMS:
         if hint in lower:
             line = form.sub(MARK, line)
     line = _replaced(NAMED, line, _of_name)
+    line = _replaced(PAIR, line, _of_pair)
+    if "login" in lower:
+        line = _replaced(NETRC, line, _of_pair)
+    if "</" in lower:
+        line = TAGGED.sub(_of_tag, line)
     if "-" in lower:
         line = _replaced(FLAG, line, _of_flag)
         line = _replaced(LETTER, line, _of_letter)
@@ -138,9 +139,16 @@ def _is_whole(name: str, rest: str) -> bool:
     return rest[0] not in "\"'{[&*" and not (_is_prose(rest) and not _SURE.search(name))
 
 
+def _is_value(alone: re.Match[str]) -> bool:
+    """Whether the one word behind the name is its value: "token expired" is a sentence, and a path is no secret."""
+    rest = alone["rest"]
+    said = alone["sep"] != "=" and (rest.isalpha() or rest[0] in "/~.") and not _SURE.search(alone["name"])
+    return not is_kept(rest) and not said
+
+
 def _is_prose(rest: str) -> bool:
     first, _, more = rest.partition(" ")
-    return bool(more) and first.isalpha() and first.lower() not in _SCHEMES
+    return bool(more) and first.isalpha() and first.lower() not in SCHEMES
 
 
 def _of_name(head: re.Match[str]) -> Tells:
@@ -153,17 +161,34 @@ def _of_name(head: re.Match[str]) -> Tells:
     return lambda value: not (said and value.isalpha() and ("is" in sep or not _SURE.search(name)))
 
 
+def _of_pair(head: re.Match[str]) -> Tells:
+    return _any if is_secret_name(head["name"]) else None
+
+
+def _of_tag(element: re.Match[str]) -> str:
+    attribute = ATTRIBUTE.search(element["more"])
+    names = [element["name"].rpartition(":")[2], *(attribute.groups() if attribute else ())]
+    kept = is_kept(element["value"]) or not any(is_secret_name(name) for name in names)
+    return element[0] if kept else f"<{element['name']}{element['more']}{MARK}"
+
+
 def _of_flag(head: re.Match[str]) -> Tells:
+    if head["name"] in LOGINS:
+        return lambda value: is_secret_of(_program_before(head), head["name"], value.strip("\"'\\"))
     return _any if len(head["name"]) > 2 and is_secret_name(head["name"]) else None
 
 
 def _of_letter(head: re.Match[str]) -> Tells:
-    before = head.string[max(0, head.start() - _FAR) : head.start()]
-    words, glued = _LAST_COMMAND.split(before)[-1].split(), not head["sep"]
-    program = words[0] if words else ""
-    if glued and not takes_glued(program):
+    program, glued = _program_before(head), not head["sep"]
+    if glued and not takes_glued(program, head["name"]):
         return None
     return lambda value: is_secret_of(program, head["name"], value.strip("\"'\\"), glued=glued)
+
+
+def _program_before(head: re.Match[str]) -> str:
+    """The first word of the command that a flag is in."""
+    words = _LAST_COMMAND.split(head.string[max(0, head.start() - _FAR) : head.start()])[-1].split()
+    return words[0] if words else ""
 
 
 def _any(_: str) -> bool:
@@ -183,7 +208,3 @@ def _without_key(match: re.Match[str]) -> str:
         return found
     bits = -sum(n / len(found) * math.log2(n / len(found)) for n in Counter(found).values())
     return MARK if bits >= _RANDOM_BITS and found.count("/") <= _MOST_SLASHES else found
-
-
-def _ending(line: str) -> str:
-    return line[len(line.rstrip("\r\n")) :]

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from efsdiag.redaction.names import is_secret_name
-from efsdiag.redaction.text import MARK, is_kept, redacted_text
-from efsdiag.redaction.words import is_secret_of
+from efsdiag.redaction.mark import MARK, is_kept
+from efsdiag.redaction.names import is_secret_name, is_value_name
+from efsdiag.redaction.text import redacted_text
+from efsdiag.redaction.words import LOGINS, is_secret_of
 
 _JOINED = frozenset(("labels", "matchLabels", "nodeSelector", "selector"))
 """What Kubernetes finds objects by. The values are names; asking for a changed one would find nothing."""
@@ -70,6 +71,9 @@ def _marked(value: Any) -> Any:
     if isinstance(value, list):
         made = [_marked(item) if isinstance(item, str | list) else redacted(item) for item in value]
         return value if all(a is b for a, b in zip(made, value, strict=True)) else made
+    if isinstance(value, Mapping):
+        inner = {name: _marked(held) if is_value_name(name) else held for name, held in value.items()}
+        return redacted(value if all(inner[name] is held for name, held in value.items()) else inner)
     return redacted(value)
 
 
@@ -106,7 +110,7 @@ def _words(words: list[Any], program: str) -> list[Any]:
         name, sign, rest = word.partition("=")
         dashed = word.startswith("-")
         if before and not dashed:
-            long = before.startswith("--") or len(before) > 2
+            long = before not in LOGINS and (before.startswith("--") or len(before) > 2)
             secret = is_secret_name(before) if long else is_secret_of(program, before, word)
             made.append(MARK if secret and not is_kept(word) else _text(word))
         elif sign and not any(c.isspace() for c in name) and is_secret_name(name) and not is_kept(rest):

@@ -16,8 +16,17 @@ MODES = ["ReadWriteMany"]
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
 
-def create_file_system(cause: Finding, wanted: Settings, wanted_file_system: Object | None = None) -> Proposal:
+def create_file_system(
+    cause: Finding,
+    wanted: Settings,
+    wanted_nodes: list[Object],
+    wanted_file_system: Object | None = None,
+    claims: tuple[Claim, ...] = (),
+) -> Proposal:
     storage = wanted.storage
+    if wanted.claim not in [c.name for c in claims]:
+        on = ", ".join(c.name for c in claims) or "no claim"
+        return Declined(f"Prometheus is there, on {on}; its data does not move by itself to claim {wanted.claim}")
     if storage.file_system or wanted_file_system is not None:
         named = storage.file_system or str((wanted_file_system or {})["FileSystemId"])
         return Declined(f"the settings name {named}; a file system that is made anew has another id")

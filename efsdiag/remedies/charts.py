@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from efsdiag.changes import Declined, Proposal
@@ -11,7 +12,10 @@ from efsdiag.releases import Chart, release_change
 from efsdiag.semantics.claims import Claim
 from efsdiag.semantics.credentials import own_association
 from efsdiag.semantics.driver import CredentialPath, Via
-from efsdiag.settings import Settings, default_settings
+from efsdiag.setting_names import default_settings
+from efsdiag.settings import IRSA, POD_IDENTITY, Settings
+
+WAYS = {Via.IRSA: IRSA, Via.POD_IDENTITY: POD_IDENTITY}
 
 
 def install_driver(
@@ -37,6 +41,9 @@ def install_driver(
             f"service account {path.service_account} has no Pod Identity association yet; the driver comes after"
         )
     role_arn = path.role_arn if via is Via.IRSA else ""
+    if via in WAYS:
+        # The controller has a role of its own then, and may stand on any node.
+        settings = replace(settings, iam=replace(settings.iam, way=WAYS[via]))
     settings = with_room(settings, len(wanted_nodes)) if wanted_nodes else settings
     release = driver_release(settings, role_arn, own_account=_is_of_release(wished_account, settings))
     words = f"install the EFS CSI driver ({_shown(release.chart)}) as release {release.name} in {release.namespace}"

@@ -22,6 +22,7 @@ from efsdiag.semantics.containers import (
 from efsdiag.semantics.posix import NOBODY
 from efsdiag.semantics.quantity import bytes_of, format_bytes
 from efsdiag.semantics.statuses import Container
+from efsdiag.settings import Settings
 
 Workload = dict[str, Any] | None
 PERIOD_S = 15
@@ -70,7 +71,11 @@ def end_old_pod_first(cause: Finding, workload: Workload = None) -> Proposal:
 
 
 def put_data_on_volume(
-    cause: Finding, main_container: Container, pod: dict[str, Any], workload: Workload = None
+    cause: Finding,
+    main_container: Container,
+    pod: dict[str, Any],
+    workload: Workload = None,
+    wanted: Settings | None = None,
 ) -> Proposal:
     spec, name = template_spec(workload), main_container.name
     at = container_path(spec, name)
@@ -82,6 +87,9 @@ def put_data_on_volume(
         return Declined(f"{name} mounts {len(mounts)} claims; on which its data are to be is for you to say")
     words = [str(word) for word in container.get("args") or []]
     flag, _ = flag_value({"args": words}, PATH_FLAGS)
+    claim = claim_volume_names(spec)[mounts[0]["name"]]
+    if wanted is not None and claim != wanted.claim:
+        return Declined(f"{name} mounts claim {claim}; data that is there does not move by itself to {wanted.claim}")
     place = str(mounts[0]["mountPath"])
     if not flag and (not words or image_name(container.get("image", "")) not in PROMETHEUS_IMAGES):
         return Declined(f"which argument tells {name} where its data are is not known")

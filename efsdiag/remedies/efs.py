@@ -6,7 +6,7 @@ from typing import Any
 
 from efsdiag.changes import Change, Declined, Lookup, Proposal
 from efsdiag.model import UNREAD, Finding, Ref
-from efsdiag.nfs_group import group_lookup, group_name, own_group
+from efsdiag.nfs_group import group_lookup, own_group
 from efsdiag.operations import read_of
 from efsdiag.semantics.claims import EfsVolume
 from efsdiag.semantics.ends import NodeEnd, node_end
@@ -54,7 +54,7 @@ def create_mount_target(
     if not groups and wanted is not None and wanted_instances is not None:
         made = own_group(wanted, node.vpc_id, [node_end(i) for i in wanted_instances.values()], wanted_group)
         found: list[Any] = [group_lookup(wanted, node.vpc_id)]
-        return (*made, *(_mount_target(system, end, found, group_name(wanted)) for end in ends.values()))
+        return (*made, *(_mount_target(system, end, found, wanted.group_name) for end in ends.values()))
     # Without other mount targets the nodes' own groups are the ones that are known to exist in this VPC.
     chosen = groups or list(node.security_groups or ())
     if not chosen:

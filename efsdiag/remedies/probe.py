@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Proposal
+from efsdiag.charts import placement
 from efsdiag.jobs.manifest import Inside, Place, creation, deletion, look_job, reach_job, trial_job
 from efsdiag.model import UNREAD, Ref
 from efsdiag.semantics.attempt import Attempt
 from efsdiag.semantics.claims import Claim, EfsVolume
 from efsdiag.semantics.containers import DataPath
-from efsdiag.semantics.ends import node_end, target_of
+from efsdiag.semantics.ends import NodeEnd, node_end, target_of
+from efsdiag.semantics.handles import is_address
 from efsdiag.semantics.hops import NFS_PORT
 from efsdiag.semantics.instances import region_of
+from efsdiag.semantics.mount_names import mount_name
 from efsdiag.semantics.posix import Credentials
 from efsdiag.semantics.statuses import Container
 from efsdiag.settings import Settings
@@ -61,16 +64,28 @@ def ask_from_the_node(
     region = region_of(instance)
     if not region:
         return Declined(f"the region of node {node}, and so the name of the file system, is not known")
-    place, found = Place.beside(pod, main_container, probe_image, own_job_names), []
+    place = Place.beside(pod, main_container, probe_image, own_job_names)
+    found: list[Change] = []
     for volume in efs_volumes:
-        name = f"{volume.file_system}.efs.{region}.amazonaws.com"
-        known = (mount_targets or {}).get(volume.file_system) or []
-        target = target_of(volume, node_end(instance), known, {})
-        addresses = [target.ip] if target and target.ip else []
+        name, addresses = _way_to(volume, node_end(instance), region, mount_targets)
+        if not name and not addresses:
+            return Declined(
+                f"for which name or address a mount of volume {volume.name} on node {node} asks is not known"
+            )
         job = reach_job(place, volume.name, name, addresses)
-        words = f"run a Job on node {node} that resolves {name} and opens TCP {NFS_PORT} to {(addresses or [name])[0]}"
+        resolves = f"resolves {name} and " if name else ""
+        words = f"run a Job on node {node} that {resolves}opens TCP {NFS_PORT} to {(*addresses, name)[0]}"
         found.append(Change(creation(job), words, Ref("FileSystem", volume.file_system), undo=deletion(job)))
     return tuple(found)
+
+
+def _way_to(volume: EfsVolume, node: NodeEnd, region: str, mount_targets: Any) -> tuple[str, tuple[str, ...]]:
+    """The name that a mount on the node resolves ("" for one by address), and the addresses that it opens, if known."""
+    given = volume.asked.get("mounttargetip", "")
+    if volume.by_address:
+        return "", (given,) if is_address(given) else ()
+    target = target_of(volume, node, (mount_targets or {}).get(volume.file_system) or [], {})
+    return mount_name(volume, region, node.zone_id), (target.ip,) if target and target.ip else ()
 
 
 def write_through_the_claim(
@@ -86,7 +101,7 @@ def write_through_the_claim(
     if waiting:
         return Declined(f"claim {', '.join(waiting)} is not bound yet")
     who, image = Credentials(wanted.uid, wanted.gid), probe_image or wanted.smoke_image
-    job = trial_job(wanted.namespace, wanted.claim, image, who, own_job_names)
+    job = trial_job(wanted.namespace, wanted.claim, image, who, placement(wanted), own_job_names)
     words = f"run a Job that writes a line through claim {wanted.claim} and reads it back, as {who}"
     on = Ref("PersistentVolumeClaim", wanted.claim, wanted.namespace)
     return (Change(creation(job), words, on, undo=deletion(job)),)

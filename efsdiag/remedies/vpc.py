@@ -7,6 +7,7 @@ from typing import Any
 from efsdiag.changes import Change, Declined, Proposal, Write
 from efsdiag.evidence.vpc import NfsPath
 from efsdiag.model import Finding, Ref
+from efsdiag.nfs_group import opening
 from efsdiag.semantics.ends import NodeEnd, TargetEnd
 from efsdiag.semantics.hops import EPHEMERAL, NFS_PORT, HopState, Ports, Step
 from efsdiag.writes import write_of
@@ -36,7 +37,7 @@ def allow_nfs_from_nodes(
             return Declined("node and mount target are in different VPCs, where a group may not be named")
         group, source = target.security_groups[0], node.security_groups[0]
         words = f"admit TCP {NFS_PORT} from {source} in security group {group} of mount target {target.mount_target_id}"
-        found.append(_rule("Ingress", group, source, words))
+        found.append(opening("Ingress", group, [source], words, group))
     return tuple(dict.fromkeys(found))
 
 
@@ -52,7 +53,7 @@ def let_nfs_out_of_nodes(
             return Declined("the security groups of the node or of the mount target are not known")
         group, to = node.security_groups[0], target.security_groups[0]
         words = f"let TCP {NFS_PORT} out of security group {group} of node {node.instance_id}, to {to}"
-        found.append(_rule("Egress", group, to, words))
+        found.append(opening("Egress", group, [to], words, group))
     return tuple(dict.fromkeys(found))
 
 
@@ -84,10 +85,10 @@ def allow_nfs_over_ipv6(
         source, group = node.security_groups[0], target.security_groups[0]
         if any((Step.TARGET_INGRESS, g) in blocked for g in target.security_groups):
             words = f"admit TCP {NFS_PORT} from {source} in security group {group}, over IPv6 as over IPv4"
-            found.append(_rule("Ingress", group, source, words))
+            found.append(opening("Ingress", group, [source], words, group))
         if any((Step.NODE_EGRESS, g) in blocked for g in node.security_groups):
             words = f"let TCP {NFS_PORT} out of security group {source} to {group}, over IPv6 as over IPv4"
-            found.append(_rule("Egress", source, group, words))
+            found.append(opening("Egress", source, [group], words, source))
     if not found or any(step not in (Step.TARGET_INGRESS, Step.NODE_EGRESS) for step, _ in blocked):
         return Declined("something else than a security group stops IPv6: a network ACL, or a route")
     return tuple(dict.fromkeys(found))
@@ -142,23 +143,6 @@ def _attribute(vpc_id: str, name: str, words: str) -> Change:
         return write_of("ec2:ModifyVpcAttribute", VpcId=vpc_id, **{name: {"Value": on}})
 
     return Change(setting(True), words, Ref("Vpc", vpc_id), undo=setting(False))
-
-
-def _rule(direction: str, group: str, other: str, words: str) -> Change:
-    rule: list[dict[str, Any]] = [
-        {
-            "IpProtocol": "tcp",
-            "FromPort": NFS_PORT,
-            "ToPort": NFS_PORT,
-            "UserIdGroupPairs": [{"GroupId": other, "Description": "NFS to EFS, by efsdiag"}],
-        }
-    ]
-    return Change(
-        write_of(f"ec2:AuthorizeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
-        words,
-        Ref("SecurityGroup", group),
-        undo=write_of(f"ec2:RevokeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),
-    )
 
 
 def _blocked(nfs_path: NfsPath, step: Step, groups: tuple[str, ...] | None) -> bool:

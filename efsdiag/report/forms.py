@@ -80,7 +80,7 @@ def _policyreport(document: Mapping[str, Any], _: Look) -> str:
     return policy_report(document)
 
 
-def _prometheus(document: Mapping[str, Any], _: Look) -> str:
+def _prometheus(document: Mapping[str, Any], look: Look) -> str:
     from efsdiag.report.prometheus import metrics
 
-    return metrics(document)
+    return metrics(document, cluster=look.cluster)

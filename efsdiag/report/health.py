@@ -123,6 +123,7 @@ def health_report(health: Health, course: Course) -> dict[str, Any]:
                 {"operation": u.operation, "namespace": u.namespace, "reason": u.reason, "grant": u.grant}
                 for u in sorted(course.survey.unlisted)
             ],
+            "incomplete": course.survey.incomplete,
             "timedOut": course.timed_out,
             "unknownChecks": sorted(health.unknown),
         },

@@ -17,6 +17,7 @@ _HEADS = {
     "diagnosed": ("✗ cause found", "bad"),
     "inconclusive": ("? no cause found in what could be checked", "warn"),
 }
+ONLY_SUPPRESSED = "nothing but what is suppressed"
 _STATES = ("pass", "fail", "unknown", "waiting", "skip")
 
 
@@ -49,6 +50,8 @@ class HealthPage(Since):
 
     def _head(self) -> Section:
         word, style = _HEADS[self.report["status"]]
+        if only_suppressed(self.report):
+            word = f"✓ {ONLY_SUPPRESSED}"
         found = len(self.report["rootCauses"])
         if found > 1:
             word = f"✗ {found} causes found"
@@ -118,7 +121,10 @@ class HealthPage(Since):
         for operation, group in groups.items():
             names = ", ".join(m["namespace"] for m in group if m["namespace"])
             text = f"{operation.removeprefix('kube:')}{f' in {names}' if names else ''}: {group[0]['reason']}"
-            items.append(self._with_grant(text, group[0]["grant"]))
+            grants = list(dict.fromkeys(m["grant"] for m in group if m["grant"]))
+            shown = grants if self.verbose else grants[:1]
+            left = f" (and {len(grants) - len(shown)} more: -v)" if len(shown) < len(grants) else ""
+            items.append(self._with_grants(text, [f"{grant}{left}" for grant in shown]))
         if self.verbose:
             items += [self._unlooked(entry) for entry in self.report["notChecked"]]
         return Section(line("NOT LOOKED AT", "title"), items)
@@ -127,7 +133,10 @@ class HealthPage(Since):
         return self._with_grant(f"{entry['check']} ({how_many(entry)}): {entry['reason']}", entry["grant"])
 
     def _with_grant(self, text: str, grant: str) -> Item:
-        return (*self._entry("? unknown", text), *([line(f"  {self._text(grant)}", "command")] if grant else []))
+        return self._with_grants(text, [grant] if grant else [])
+
+    def _with_grants(self, text: str, grants: Sequence[str]) -> Item:
+        return (*self._entry("? unknown", text), *(line(f"  {self._text(grant)}", "command") for grant in grants))
 
     def _latent(self) -> Section:
         """What is wrong and in nobody's way, each mode once unless all is asked for."""
@@ -170,13 +179,18 @@ class HealthPage(Since):
         return Section(line("WHAT SHOWS THE PROOF", "title"), [(line(f"  {self._text(command)}", "command"),)])
 
 
+def only_suppressed(report: Mapping[str, Any]) -> bool:
+    """Whether workloads are not well, and all that is in their way is suppressed."""
+    return report["status"] == "healthy" and bool(report["workloads"]["diagnosed"])
+
+
 def counted(report: Mapping[str, Any]) -> str:
     """How many workloads with storage there are, and how they are."""
-    counts, unlisted = report["workloads"], bool(report["coverage"]["unlisted"])
+    counts, incomplete = report["workloads"], report["coverage"]["incomplete"]
     total = counts["looked"] + counts["notLooked"]
     ill = counts["diagnosed"] + counts["inconclusive"]
     if not total:
-        return "no workload with storage could be seen" if unlisted else "there is no workload with storage"
+        return "no workload with storage could be seen" if incomplete else "there is no workload with storage"
     if ill:
         return f"{ill} of {total} workloads with storage {'is' if ill == 1 else 'are'} not well"
     return f"{counts['healthy']} of {total} workloads with storage {'is' if total == 1 else 'are'} well"

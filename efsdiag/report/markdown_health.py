@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from efsdiag.report.health_page import counted
+from efsdiag.report.health_page import ONLY_SUPPRESSED, counted, only_suppressed
 from efsdiag.report.markdown import cause_title, chain_of, proof_of, remedies_of, short
 from efsdiag.report.markdown_text import code, prose
 from efsdiag.report.refs import how_many
@@ -35,6 +35,7 @@ def health_markdown(report: Mapping[str, Any], _: Look) -> str:
 def _head(report: Mapping[str, Any]) -> Part:
     found = len(report["rootCauses"])
     word = f"✗ {found} causes found" if found > 1 else HEADS[report["status"]]
+    word = f"✓ {ONLY_SUPPRESSED}" if only_suppressed(report) else word
     return lines_of(f"## {word}: {counted(report)}", _scope(report["scope"]), _changes(report))
 
 

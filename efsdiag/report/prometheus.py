@@ -72,10 +72,9 @@ def comment(text: str) -> str:
 
 
 def whole(document: Mapping[str, Any]) -> bool:
-    """Whether every workload in scope was looked at. Resources of prometheus-operator make pods, which are listed."""
+    """Whether every workload in scope was looked at."""
     coverage = document["coverage"]
-    unlisted = [u for u in coverage["unlisted"] if not u["operation"].endswith(" prometheuses")]
-    return not (coverage["timedOut"] or unlisted or document["workloads"]["notLooked"])
+    return not (coverage["timedOut"] or coverage["incomplete"] or document["workloads"]["notLooked"])
 
 
 _RUN_HELP = "When the last run of efsdiag check was, whatever became of it."

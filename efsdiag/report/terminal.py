@@ -37,6 +37,8 @@ class Look:
     colour: bool = False
     ascii: bool = False
     verbose: bool = False
+    cluster: str = ""
+    """The cluster's name in metrics; "" for none."""
 
 
 def render(report: Mapping[str, Any], look: Look) -> str:

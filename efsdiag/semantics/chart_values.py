@@ -172,7 +172,7 @@ def comment_above(chart: Chart, path: Keys) -> str:
         return comment_above(below, path[1:])
     held: list[str] = []
     for line, here in _lines(chart.values_text):
-        if here == path:
+        if _KEY.match(line) and tuple(name for _, name in here) == path:
             return _first_sentence(" ".join(" ".join(held).split()))
         text = line.strip()
         held = [*held, text.lstrip("#").strip()] if text.startswith("#") else []
@@ -201,24 +201,20 @@ def _of_schema(schema: Any, path: Keys = ()) -> Iterator[Keys]:
 
 def _commented(text: str) -> Iterator[Keys]:
     """Keys that stand in values.yaml as a comment, below the mapping in which the comment stands."""
-    above: list[tuple[int, str]] = []
-    for line in text.splitlines():
-        found = _KEY.match(line)
-        if found:
-            above = [*(a for a in above if a[0] < len(found[1])), (len(found[1]), found[3])]
+    for line, path in _lines(text):
         comment = _COMMENTED.match(line)
         if comment:
-            yield (*(name for column, name in above if column < len(comment[1])), comment[3])
+            yield (*(name for column, name in path if column < len(comment[1])), comment[3])
 
 
-def _lines(text: str) -> Iterator[tuple[str, Keys]]:
-    """Each line with the path of the key in it; an empty path where there is none."""
-    above: list[tuple[int, str]] = []
+def _lines(text: str) -> Iterator[tuple[str, list[tuple[int, str]]]]:
+    """Each line with the keys from the root down to the last one so far, each with its column."""
+    path: list[tuple[int, str]] = []
     for line in text.splitlines():
         found = _KEY.match(line)
         if found:
-            above = [*(a for a in above if a[0] < len(found[1])), (len(found[1]), found[3])]
-        yield line, tuple(name for _, name in above) if found else ()
+            path = [*(above for above in path if above[0] < len(found[1])), (len(found[1]), found[3])]
+        yield line, path
 
 
 def _actions(templates: str) -> list[str]:

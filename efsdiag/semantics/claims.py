@@ -123,6 +123,11 @@ class EfsVolume:
         return bool(self.asked.get("mounttargetip")) or crosses
 
     @property
+    def by_address(self) -> bool:
+        """Whether it is mounted by an address, so that no name is resolved."""
+        return bool(self.asked.get("mounttargetip") or self.asked.get("mounttargetipmap"))
+
+    @property
     def uses_iam(self) -> bool:
         return "iam" in self.options or self.kind == "s3files"
 

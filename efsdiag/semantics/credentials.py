@@ -100,6 +100,15 @@ def judge_pod_identity(path: CredentialPath, associations: Any) -> Verdict:
     return failed("iam.pod-identity-missing", says, on, f"associations of the cluster: {len(associations)}")
 
 
+def unread_among(*evidence: Any) -> Verdict | None:
+    """Unknown where one of these could not be read; None where all were.
+
+    For checks that do not apply to every way of getting credentials: those skip before they ask what was read.
+    """
+    unread = next((e for e in evidence if isinstance(e, Unread)), None)
+    return unknown(unread.why, unread.grant) if unread is not None else None
+
+
 def metadata_fault(instance: Mapping[str, Any], path: CredentialPath) -> Verdict | None:
     """Why the instance's own settings keep the pod from its metadata service; None where they do not."""
     options = instance.get("MetadataOptions") or {}

@@ -12,6 +12,17 @@ from typing import Any
 
 Labels = Mapping[str, str]
 
+_TERM = re.compile(
+    r"""\s*(?:
+        (?P<absent>!)\s*(?P<no_key>[^\s,!=<>()]+)
+      | (?P<key>[^\s,!=<>()]+)(?:
+            \s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\)
+          | \s*(?P<sign>==|!=|=|<|>)\s*(?P<value>[^\s,!=<>()]*)
+        )?
+    )\s*(?:,|$)""",
+    re.VERBOSE,
+)
+_OPERATORS = {"in": "In", "notin": "NotIn", "=": "In", "==": "In", "!=": "NotIn", ">": "Gt", "<": "Lt"}
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 
@@ -19,6 +30,42 @@ _DIGITS = re.compile(r"\d+", re.ASCII)
 def labels_of(thing: Mapping[str, Any]) -> dict[str, str]:
     """The labels of a Kubernetes object; empty where it has none."""
     return dict((thing.get("metadata") or {}).get("labels") or {})
+
+
+def requirements_of(text: str) -> list[dict[str, Any]]:
+    """The requirements that a label selector writes as text: "a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1"; [] for "".
+
+    Shape:   [{"key", "operator", "values"}], as in matchExpressions; without values for Exists and DoesNotExist.
+    Errors:  ValueError where the text is not a label selector.
+    """
+    return [_requirement(term) for term in terms_of(_TERM, text, "label")]
+
+
+def terms_of(pattern: re.Pattern[str], text: str, kind: str) -> list[re.Match[str]]:
+    """The comma-separated terms of a selector, each matched by `pattern`, with nothing between them and nothing left.
+
+    Errors: ValueError, with `kind` in its reference, where the text is no such selector.
+    """
+    found: list[re.Match[str]] = []
+    rest = text.strip()
+    while rest:
+        term = pattern.match(rest)
+        if term is None or (term[0] == rest and rest.endswith(",")):
+            raise ValueError(f"{kind}-selector-malformed: {text!r} is not a {kind} selector from {rest!r} on")
+        found.append(term)
+        rest = rest[term.end() :]
+    return found
+
+
+def _requirement(term: re.Match[str]) -> dict[str, Any]:
+    key, sign = term["no_key"] or term["key"], term["set"] or term["sign"]
+    if sign is None:
+        return {"key": key, "operator": "DoesNotExist" if term["absent"] else "Exists"}
+    if sign in ("<", ">") and not _DIGITS.fullmatch(term["value"]):
+        raise ValueError(f"label-selector-malformed: {term[0]!r} compares with {term['value']!r}; a number is wanted")
+    # An empty list stands for one empty value, as it does for the server: "a in ()" selects a="".
+    values = [part.strip() for part in term["values"].split(",")] if term["set"] else [term["value"]]
+    return {"key": key, "operator": _OPERATORS[sign], "values": values}
 
 
 def label_selector_matches(selector: Mapping[str, Any] | None, labels: Labels) -> bool:

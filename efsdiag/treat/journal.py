@@ -47,10 +47,14 @@ class JournalError(Exception):
 
 
 def home(environment: Mapping[str, str]) -> Path:
-    """Where journals are kept: EFSDIAG_JOURNAL, or efsdiag/journal in the user's state directory."""
+    """Where journals are kept: EFSDIAG_JOURNAL, or efsdiag/journal in the state directory. Errors: JournalError."""
     if environment.get("EFSDIAG_JOURNAL"):
         return Path(environment["EFSDIAG_JOURNAL"])
-    state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    try:
+        state = environment.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    except RuntimeError as error:  # a container's user has no entry in /etc/passwd
+        message = "there is no folder for the journal: this user has no home"
+        raise JournalError("journal-not-written", message, "set EFSDIAG_JOURNAL, XDG_STATE_HOME or HOME") from error
     return Path(state) / "efsdiag" / "journal"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from efsdiag.changes import Change, Choices, Lookup, Option, Place, Plan, Risk, Write
+from efsdiag.files import text_of
 from efsdiag.model import Ref, Subject
 from efsdiag.operations import read_of
 from efsdiag.writes import command_of, write_of
@@ -40,7 +41,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
 def read_plan(path: Path) -> Plan:
     """The plan in the file. Errors: PlanError, also where the digest in it is not the plan's own."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(text_of(path))
     except (OSError, ValueError, RecursionError) as error:
         raise PlanError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict) or document.get("kind") != "Plan":

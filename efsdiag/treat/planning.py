@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from efsdiag.changes import Choices, Declined, Option, Place, Plan, Risk
+from efsdiag.changes import Choices, Declined, Option, Place, Plan, Proposal, Risk
 from efsdiag.gather import Gather
 from efsdiag.model import Cause, Diagnosis, Finding, Missing, Source, Subject, Unreadable
 from efsdiag.operations import read_of
@@ -17,10 +18,10 @@ VALID_FOR = timedelta(hours=1)
 
 HELD_BACK = "what it would write holds a secret that stands in the object, and efsdiag keeps none: change it by hand"
 
-TRIAL = {"write-through-the-claim": "volume-takes-writes"}
-"""The same before anything is installed on a claim."""
 LOOKS = {"look-inside-the-volume": "data-owned", "ask-from-the-node": "nfs-answers"}
 """Remedy for not knowing → the check that cannot be decided without it."""
+TRIAL = {"write-through-the-claim": "volume-takes-writes"}
+"""The same before anything is installed on a claim."""
 
 
 class ChoiceError(Exception):
@@ -93,14 +94,11 @@ def look_plan_of(
     declined: list[tuple[str, str, str]] = []
     for name, check in looks.items():
         remedy = remedies[name]
-        proposal = gather.call(remedy.propose, probe_image=choices.probe_image)
-        if isinstance(proposal, Declined | Missing):
-            declined.append(("", name, proposal.why))
-        elif any(is_redacted(change.write.parameters) for change in proposal):
-            declined.append(("", name, HELD_BACK))
+        found = _option(remedy, gather.call(remedy.propose, probe_image=choices.probe_image), check)
+        if isinstance(found, str):
+            declined.append(("", name, found))
         else:
-            on = proposal[0].on
-            options.append(Option("", check, on, name, remedy.does, remedy.costs, remedy.settles_s, tuple(proposal)))
+            options.append(replace(found, on=found.changes[0].on))
     return Plan(target, place, now, now + VALID_FOR, tuple(options), (), tuple(declined), choices)
 
 
@@ -142,24 +140,21 @@ def _options(
         if finding.mode not in remedy.mends:
             continue
         proposal = gather.call(remedy.propose, cause=finding, probe_image=probe_image)
-        if isinstance(proposal, Declined | Missing):
-            refused.append((finding.mode, remedy.id, proposal.why))
-        elif any(is_redacted(c.write.parameters) or (c.undo and is_redacted(c.undo.parameters)) for c in proposal):
-            refused.append((finding.mode, remedy.id, HELD_BACK))
-        elif proposal:
-            options.append(
-                Option(
-                    finding.mode,
-                    check,
-                    finding.object,
-                    remedy.id,
-                    remedy.does,
-                    remedy.costs,
-                    remedy.settles_s,
-                    tuple(proposal),
-                )
-            )
+        found = _option(remedy, proposal, check)
+        if isinstance(found, str):
+            refused.append((finding.mode, remedy.id, found))
+        elif found.changes:
+            options.append(replace(found, mode=finding.mode, on=finding.object))
     return sorted(options, key=lambda option: option.risk.rank), refused
+
+
+def _option(remedy: Remedy, proposal: Proposal | Missing, check: str) -> Option | str:
+    """What the remedy proposes, for no finding yet; or why that is nothing."""
+    if isinstance(proposal, Declined | Missing):
+        return proposal.why
+    if any(is_redacted(c.write.parameters) or (c.undo and is_redacted(c.undo.parameters)) for c in proposal):
+        return HELD_BACK
+    return Option("", check, None, remedy.id, remedy.does, remedy.costs, remedy.settles_s, tuple(proposal))
 
 
 def _best(options: list[Option], wanted: Collection[str]) -> Option | None:

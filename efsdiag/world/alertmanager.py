@@ -35,8 +35,10 @@ def why_not_a_url(url: str) -> str:
     return "it has a query or a fragment" if parts.query or parts.fragment else ""
 
 
-def send_alerts(url: str, alerts: Sequence[Mapping[str, Any]], timeout_s: float = TIMEOUT_S) -> None:
-    """Sends the alerts to the Alertmanager whose start page is at the URL; a user and a password in it sign in.
+def send_alerts(url: str, alerts: Sequence[Mapping[str, Any]], timeout_s: float = TIMEOUT_S, token: str = "") -> None:
+    """Sends the alerts to the Alertmanager whose start page is at the URL.
+
+    A user and a password in the URL sign in, or the bearer token.
 
     Errors: NotSent, where it cannot be reached within `timeout_s`, or answers with anything but success.
     """
@@ -45,14 +47,17 @@ def send_alerts(url: str, alerts: Sequence[Mapping[str, Any]], timeout_s: float 
     request = urllib.request.Request(place, json.dumps(list(alerts)).encode(), method="POST")
     request.add_header("Content-Type", "application/json")
     request.add_header("User-Agent", "efsdiag")
-    if parts.username is not None:
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    elif parts.username is not None:
         signed = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request.add_header("Authorization", f"Basic {base64.b64encode(signed.encode()).decode()}")
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=timeout_s) as answer:
             answer.read(MOST_ANSWER)
     except urllib.error.HTTPError as error:
-        said = error.read(MOST_ANSWER).decode("utf-8", "replace").strip()
+        said = _text_of(error)
+        said = said.replace(token, "…") if token else said
         raise NotSent(f"{place} answers {error.code} {error.reason}{': ' if said else ''}{said}") from error
     except TimeoutError as error:
         raise NotSent(f"{place} did not answer within {timeout_s:g} s") from error
@@ -61,6 +66,14 @@ def send_alerts(url: str, alerts: Sequence[Mapping[str, Any]], timeout_s: float 
         raise NotSent(f"{place} {why or f'cannot be reached: {error.reason}'}") from error
     except (OSError, HTTPException, ValueError) as error:
         raise NotSent(f"{place} cannot be reached: {error or type(error).__name__}") from error
+
+
+def _text_of(error: urllib.error.HTTPError) -> str:
+    """The start of what stands in the answer; "" where the connection ends before it."""
+    try:
+        return error.read(MOST_ANSWER).decode("utf-8", "replace").strip()
+    except (OSError, HTTPException):
+        return ""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

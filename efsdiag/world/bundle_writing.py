@@ -29,7 +29,8 @@ def write_bundle(path: Path, files: Callable[[], Mapping[str, bytes]], captured_
     """
     verify_free(path)
     time = parsed(captured_at)
-    modified_s = int(time.timestamp()) if time else 0
+    # gzip has 32 bits for it; a bundle may say that it was captured in another century.
+    modified_s = min(max(int(time.timestamp()), 0), 2**32 - 1) if time else 0
     try:
         if path.name.endswith(ARCHIVES):
             _write_archive(path, files(), modified_s)

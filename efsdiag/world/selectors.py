@@ -10,19 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from efsdiag.semantics.selectors import expression_matches, requirements_of, terms_of
+
 Match: TypeAlias = Callable[[Mapping[str, Any]], bool]
 """Object (as JSON) → whether it is selected."""
 
-_TERM = re.compile(
-    r"""\s*(?:
-        (?P<absent>!)\s*(?P<no_key>[^\s,!=<>()]+)
-      | (?P<key>[^\s,!=<>()]+)(?:
-            \s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\)
-          | \s*(?P<sign>==|!=|=|<|>)\s*(?P<value>[^\s,!=<>()]*)
-        )?
-    )\s*(?:,|$)""",
-    re.VERBOSE,
-)
 _FIELD = re.compile(r"\s*(?P<path>[^\s,!=]+?)\s*(?P<sign>==|!=|=)(?P<value>(?:\\.|[^\\,=])*)(?:,|$)")
 _ESCAPED = re.compile(r"\\([\\,=])")
 # The server gives a field that is not set its zero value, and that of a boolean is not empty.
@@ -34,8 +26,8 @@ def label_selector(text: str) -> Match:
 
     Errors: ValueError where it is not a label selector.
     """
-    tests = [_label_test(term) for term in _terms(_TERM, text, "label")]
-    return lambda item: all(test(_labels(item)) for test in tests)
+    wanted = requirements_of(text)
+    return lambda item: all(expression_matches(requirement, _labels(item)) for requirement in wanted)
 
 
 def field_selector(text: str) -> Match:
@@ -46,48 +38,10 @@ def field_selector(text: str) -> Match:
     Errors: ValueError where it is not a field selector.
     """
     wanted = []
-    for term in _terms(_FIELD, text, "field"):
+    for term in terms_of(_FIELD, text, "field"):
         value = _ESCAPED.sub(r"\1", term["value"])
         wanted.append((term["path"], value, term["sign"] != "!="))
     return lambda item: all((_field(item, path) == value) is equal for path, value, equal in wanted)
-
-
-def _terms(pattern: re.Pattern[str], text: str, kind: str) -> list[re.Match[str]]:
-    """The comma-separated terms, each matched by `pattern`, with nothing between them and nothing left."""
-    found: list[re.Match[str]] = []
-    rest = text.strip()
-    while rest:
-        term = pattern.match(rest)
-        if term is None or (term[0] == rest and rest.endswith(",")):
-            raise ValueError(f"{kind}-selector-malformed: {text!r} is not a {kind} selector from {rest!r} on")
-        found.append(term)
-        rest = rest[term.end() :]
-    return found
-
-
-def _label_test(term: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
-    key, value, sign = term["no_key"] or term["key"], term["value"], term["sign"]
-    if term["absent"]:
-        return lambda labels: key not in labels
-    if term["set"]:
-        # An empty list stands for one empty value, as it does for the server: "a in ()" selects a="".
-        values = {part.strip() for part in term["values"].split(",")}
-        inside = term["set"] == "in"
-        return lambda labels: (key in labels and labels[key] in values) is inside
-    if sign in ("<", ">"):
-        if not re.fullmatch(r"-?\d+", value):
-            raise ValueError(f"label-selector-malformed: {term[0]!r} compares with {value!r}; an integer is wanted")
-        return lambda labels: _compares(labels.get(key, ""), sign, int(value))
-    if sign is None:
-        return lambda labels: key in labels
-    equal = sign != "!="
-    return lambda labels: (labels.get(key) == value) is equal
-
-
-def _compares(label: str, sign: str, bound: int) -> bool:
-    if not re.fullmatch(r"-?\d{1,18}", label):
-        return False
-    return int(label) > bound if sign == ">" else int(label) < bound
 
 
 def _labels(item: Mapping[str, Any]) -> Mapping[str, str]:
