@@ -18,6 +18,7 @@ from efsdiag.releases import Revision
 from efsdiag.world.helm import Done, Helm, HelmError
 from efsdiag.world.helm_failures import failure_of
 from efsdiag.world.helm_reads import (
+    AT_REST,
     PENDING,
     archive,
     dry_run,
@@ -32,7 +33,6 @@ STILL_AT_WORK = timedelta(minutes=10)
 """So long a release that is pending may have a helm that is at work on it."""
 _MARGIN_S = 120.0
 _DEFAULT_S = 300.0
-_AT_REST = ("deployed", "superseded")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _state(helm: Helm, write: Write, given: Mapping[str, Any]) -> _State:
     mark = str(given.get("mark") or mark_of(write))
     found = revisions(helm, given["release"], given["namespace"])
     ours = next((r.number for r in reversed(found) if r.description == description_of(mark)), None)
-    if found and ours is None and found[-1].status not in _AT_REST:
+    if found and ours is None and found[-1].status not in AT_REST:
         # What failed or is pending has another description; the label is there from its first moment on.
         marked = is_marked(helm, given["release"], given["namespace"], mark)
         ours = found[-1].number if marked else None
@@ -153,7 +153,7 @@ def _before(state: _State, given: Mapping[str, Any]) -> int:
 def _number_before(state: _State) -> int | None:
     """The revision that was at rest before ours; None where there is none."""
     mine = state.ours or 0
-    return max((r.number for r in state.all if r.number < mine and r.status in _AT_REST), default=None)
+    return max((r.number for r in state.all if r.number < mine and r.status in AT_REST), default=None)
 
 
 def _failed(helm: Helm, write: Write, given: Mapping[str, Any], before: _State, done: Done) -> WriteFailed:

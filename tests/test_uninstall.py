@@ -1,0 +1,101 @@
+"""`efsdiag uninstall` where the journal of the install is lost, or knows half of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import consents
+import pytest
+from installlab import SAFE, Cluster, InstallLab, bare, install_lab
+from sampling import one_in
+
+from efsdiag.cli import uninstalling
+from efsdiag.treat.journal import journals
+
+NAME = "prometheus-efs"
+ROLE = f"{NAME}-efs-csi"
+OWN = {"Key": "efsdiag/name", "Value": NAME}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[InstallLab]:
+    with install_lab(bare(), tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _agreed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One digest stands for all parts: with it the test agrees to each of them."""
+    carry, take_back = uninstalling.carry, uninstalling.take_back
+
+    def carried(plan: Any, *given: Any) -> Any:
+        return carry(consents.agree(plan), *given)
+
+    def taken_back(journal: Any, *given: Any) -> int:
+        consents.agree(journal.plan)
+        return take_back(journal, *given)
+
+    monkeypatch.setattr(uninstalling, "carry", carried)
+    monkeypatch.setattr(uninstalling, "take_back", taken_back)
+
+
+def digest_of(printed: str) -> str:
+    found = re.findall(r"--approve ([0-9a-f]{64})", printed)
+    assert found, printed
+    return str(found[-1])
+
+
+def uninstalled(lab: InstallLab) -> None:
+    """Runs the uninstall with a yes to what it shows."""
+    wrote = len(lab.writes())
+    assert lab.run("uninstall") == 6, lab.printed
+    assert len(lab.writes()) == wrote
+    assert lab.run("uninstall", "--approve", digest_of(lab.printed)) == 0, lab.printed
+    Cluster(lab).work()
+
+
+def test_without_its_journal_an_install_is_taken_back_by_its_marks(lab: InstallLab) -> None:
+    account, cluster = lab.account(), lab.cluster()
+    assert lab.run(*SAFE) == 0, lab.printed
+    system = lab.account()["systems"][0]
+    shutil.rmtree(lab.journal)
+    uninstalled(lab)
+    assert lab.account() == {**account, "systems": [system]}, "the file system and its data stay"
+    assert lab.cluster() == sorted([*cluster, "namespaces /monitoring"])
+    assert lab.run("uninstall") == 0, lab.printed
+    assert "there is nothing of this install that could be taken back" in lab.printed
+    for what in (("--delete-file-system", system), ("--delete-namespace",)):
+        assert " ".join(what) in lab.printed, "how to go on is told"
+    for what in (("--delete-file-system", system), ("--delete-namespace",)):
+        assert lab.run("uninstall", *what) == 6, lab.printed
+        assert lab.run("uninstall", *what, "--approve", digest_of(lab.printed)) == 0, lab.printed
+    assert (lab.account(), lab.cluster()) == (account, cluster)
+
+
+@pytest.mark.parametrize("kept", one_in(2, [0, 1]), ids=["the first round and each second after it", "the others"])
+def test_with_half_of_its_journals_the_rest_is_taken_back_by_its_marks(lab: InstallLab, kept: int) -> None:
+    account, cluster = lab.account(), lab.cluster()
+    assert lab.run(*SAFE) == 0, lab.printed
+    for file in sorted(lab.journal.glob("*.jsonl"))[1 - kept :: 2]:
+        file.unlink()
+    assert any(j.to_undo for j in journals(lab.journal))
+    uninstalled(lab)
+    assert lab.account() == {**account, "systems": lab.account()["systems"]}
+    assert lab.cluster() == sorted([*cluster, "namespaces /monitoring"])
+    assert not any(j.to_undo for j in journals(lab.journal)), "the journals know that it is gone"
+
+
+def test_a_typed_yes_is_needed_and_nothing_else_goes_on(lab: InstallLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.aws.client("iam").create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}", Tags=[OWN])
+    lines = iter(["y\n", "yes\n"])
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True, readline=lambda: next(lines)))
+    assert lab.run("uninstall") == 6, lab.printed
+    assert lab.writes() == []
+    consents.INSTALLS.add("uninstall")
+    assert lab.run("uninstall") == 0, lab.printed
+    assert lab.writes() == ["DeleteRole"]
