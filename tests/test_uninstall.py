@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from typing import Any
 
 import consents
 import pytest
+from awsworld import EC2, Trouble
 from installlab import SAFE, Cluster, InstallLab, bare, install_lab
+from permits import rights_of
 from sampling import one_in
+from test_install import CALLS
 
 from efsdiag.cli import uninstalling
 from efsdiag.treat.journal import journals
@@ -59,11 +63,14 @@ def uninstalled(lab: InstallLab) -> None:
     Cluster(lab).work()
 
 
-def test_without_its_journal_an_install_is_taken_back_by_its_marks(lab: InstallLab) -> None:
+def test_without_its_journal_an_install_is_taken_back_by_its_marks_with_the_printed_rights(
+    lab: InstallLab,
+) -> None:
     account, cluster = lab.account(), lab.cluster()
     assert lab.run(*SAFE) == 0, lab.printed
     system = lab.account()["systems"][0]
     shutil.rmtree(lab.journal)
+    lab.rights = rights_of("uninstall")
     uninstalled(lab)
     assert lab.account() == {**account, "systems": [system]}, "the file system and its data stay"
     assert lab.cluster() == sorted([*cluster, "namespaces /monitoring"])
@@ -99,3 +106,64 @@ def test_a_typed_yes_is_needed_and_nothing_else_goes_on(lab: InstallLab, monkeyp
     consents.INSTALLS.add("uninstall")
     assert lab.run("uninstall") == 0, lab.printed
     assert lab.writes() == ["DeleteRole"]
+
+
+# --- after an install that came not to its end --------------------------------------------------------------------
+
+STOPS = list(itertools.product(CALLS, ("refused", "throttled"), ("its journal", "no journal")))
+
+
+@pytest.mark.parametrize("stop", one_in(13, STOPS), ids=", ".join)
+def test_what_an_install_made_before_it_stopped_is_taken_back(lab: InstallLab, stop: tuple[str, str, str]) -> None:
+    call, how, journal = stop
+    account, cluster = lab.account(), lab.cluster()
+    codes = {"refused": ("UnauthorizedOperation", "AccessDenied"), "throttled": ("RequestLimitExceeded", "Throttling")}
+    trouble = Trouble(codes[how][0 if call in EC2 else 1], 403 if how == "refused" else 400)
+    lab.aws.meddle = lambda asked: trouble if asked.operation == call and not asked.dry_run else None
+    assert lab.run(*SAFE) == 5, lab.printed
+    lab.aws.meddle = lambda _: None
+    if journal == "no journal":
+        shutil.rmtree(lab.journal)
+    code = lab.run("uninstall")
+    if code:
+        assert (code, lab.run("uninstall", "--approve", digest_of(lab.printed))) == (6, 0), lab.printed
+    Cluster(lab).work()
+    assert lab.account() == {**account, "systems": lab.account()["systems"]}
+    assert [line for line in lab.cluster() if line != "namespaces /monitoring"] == cluster
+
+
+def tagged_identity(lab: InstallLab) -> None:
+    """The role and the profile of an install, and nothing else of it."""
+    iam = lab.aws.client("iam")
+    iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument="{}", Tags=[OWN])
+    iam.create_instance_profile(InstanceProfileName=ROLE, Tags=[OWN])
+    iam.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName=ROLE)
+
+
+def test_an_uninstall_that_is_refused_names_the_right_and_goes_on_from_there(lab: InstallLab) -> None:
+    tagged_identity(lab)
+    refused = ["RemoveRoleFromInstanceProfile", "DeleteInstanceProfile", "DeleteRole"]
+    lab.aws.meddle = lambda asked: Trouble("AccessDenied", 403) if asked.operation in refused else None
+    while refused:
+        assert lab.run("uninstall") == 6, lab.printed
+        assert lab.run("uninstall", "--approve", digest_of(lab.printed)) == 5, lab.printed
+        assert f"allow iam:{refused[0]}" in lab.printed
+        assert "efsdiag uninstall goes on from here" in lab.printed
+        assert "nothing was changed" in lab.printed
+        refused.pop(0)
+        if refused:
+            # The call that is granted goes through, and the next one is the first that is refused.
+            assert lab.run("uninstall") == 6
+            assert lab.run("uninstall", "--approve", digest_of(lab.printed)) == 5
+            assert "what was done cannot be undone" in lab.printed
+    uninstalled(lab)
+    assert lab.account()["roles"] == lab.account()["profiles"] == []
+
+
+def test_what_could_not_be_looked_at_is_named_with_its_right_and_is_not_called_gone(lab: InstallLab) -> None:
+    tagged_identity(lab)
+    lab.aws.meddle = lambda asked: Trouble("AccessDenied", 403) if asked.operation == "GetInstanceProfile" else None
+    assert lab.run("uninstall") == 3, lab.printed
+    assert "could not be looked at: instance profile and role" in lab.printed
+    assert "allow iam:GetInstanceProfile" in lab.printed
+    assert lab.writes() == []

@@ -23,8 +23,8 @@ from efsdiag.cli.run import Looked, Request, looked
 from efsdiag.cli.sources import open_live
 from efsdiag.cli.undoing import show_undo, take_back
 from efsdiag.cli.wishes import settings_of
-from efsdiag.deletions import NAMESPACED, file_system_deletion, namespace_deletion
-from efsdiag.model import Status
+from efsdiag.deletions import around_file_system, file_system_deletion, inside_namespace, namespace_deletion
+from efsdiag.model import Status, Unreadable
 from efsdiag.operations import read_of
 from efsdiag.report.data import EXIT_CODES
 from efsdiag.report.layout import Line, line
@@ -210,7 +210,11 @@ def _deleted(removal: Removal) -> int:
 def _delete(removal: Removal, name: str, propose: Callable[[Looked, Removal], Proposal], ask: str, answer: str) -> int:
     request = removal.request
     with looked(request) as done:
-        proposal = propose(done, removal)
+        try:
+            proposal = propose(done, removal)
+        except Unreadable as error:
+            says = f"what is in it could not be read: {error.why}"
+            raise Fault("not-deleted", says, error.grant, EXIT_CODES[Status.INCONCLUSIVE]) from error
         if isinstance(proposal, Declined):
             raise Fault("not-deleted", proposal.why, "", FAILED)
         on = proposal[0].on
@@ -226,20 +230,8 @@ def _delete(removal: Removal, name: str, propose: Callable[[Looked, Removal], Pr
 
 
 def _file_system(done: Looked, removal: Removal) -> Proposal:
-    named = removal.given["file_system"]
-    reads = {
-        key: done.source(read_of(f"efs:Describe{key}", FileSystemId=named))
-        for key in ("FileSystems", "MountTargets", "AccessPoints")
-    }
-    found = {key: (answer or {}).get(key, []) for key, answer in reads.items()}
-    system = next(iter(found["FileSystems"]), None)
-    return file_system_deletion(removal.settings, system, found["MountTargets"], found["AccessPoints"])
+    return file_system_deletion(removal.settings, *around_file_system(done.source, removal.given["file_system"]))
 
 
 def _namespace(done: Looked, removal: Removal) -> Proposal:
-    name = removal.settings.namespace
-    inside = {
-        resource: [t["metadata"]["name"] for t in done.source(read_of(f"kube:list {resource}", namespace=name)) or []]
-        for resource in NAMESPACED
-    }
-    return namespace_deletion(done.source(read_of("kube:get namespaces", name=name)), inside)
+    return namespace_deletion(*inside_namespace(done.source, removal.settings.namespace))
