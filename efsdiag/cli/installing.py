@@ -12,7 +12,7 @@ from typing import Any
 from efsdiag.changes import Choices, Consent, Plan, Risk, Trouble, WriteFailed
 from efsdiag.cli import output
 from efsdiag.cli.applying import asked_consent, carry, fresh, no_other_fix
-from efsdiag.cli.awaiting import LOOK_AGAIN_S, Awaited
+from efsdiag.cli.awaiting import LOOK_AGAIN_S, Awaited, made_by_aws
 from efsdiag.cli.charts import releases_of, with_charts
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
 from efsdiag.cli.journals import in_journals, now
@@ -149,10 +149,11 @@ def _round(rounds: Rounds) -> int | None:
             say(arrival_lines(come, done.report), request)
             return 0
         plan = _plan(done, rounds)
-        if not plan.changes:
+        # A Job, and a program, that mount what is still being made hang until it is there.
+        if not plan.changes or (wants_trial(plan) and made_by_aws(done)):
             return _waited(done, rounds)
         approved = plan.digest in rounds.given["approve"]
-        if not rounds.tried and not approved and any(o.remedy == "install-prometheus" for o in plan.chosen):
+        if not rounds.tried and not approved and wants_trial(plan):
             return _tried(done, rounds)
         shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
         say([(), *shown, ()], request)
@@ -162,6 +163,11 @@ def _round(rounds: Rounds) -> int | None:
     # Nobody knows how long the question stood there: what was agreed to has to be what is wrong now.
     with no_other_fix(), looked(request) as done:
         return _carried(plan, consent, done, rounds) if fresh(plan, done) else None
+
+
+def wants_trial(plan: Plan) -> bool:
+    """Whether the plan installs what relies on the claim."""
+    return any(o.remedy == "install-prometheus" for o in plan.chosen)
 
 
 def _tried(done: Looked, rounds: Rounds) -> int | None:
@@ -234,8 +240,10 @@ def _waited(done: Looked, rounds: Rounds) -> int | None:
     left = standing(found.verdicts)
     throttled = any(found.verdicts[c].state is State.UNKNOWN and "throttled" in found.verdicts[c].says for c in TARGET)
     most = rounds.given["settle"] or COMES_S
-    if (throttled or comes_by_itself(found, done.rulebook.checks)) and rounds.waited_s < most:
-        names = ", ".join((left.wrong or left.open)[:3])
+    making = made_by_aws(done)
+    comes = throttled or bool(making) or comes_by_itself(found, done.rulebook.checks)
+    if comes and rounds.waited_s < most:
+        names = ", ".join(making or (left.wrong or left.open)[:3])
         print(f"waiting for {names}, {rounds.waited_s:.0f} of {most:.0f} s", file=sys.stderr)
         time.sleep(LOOK_AGAIN_S)
         rounds.waited_s += LOOK_AGAIN_S
@@ -244,6 +252,7 @@ def _waited(done: Looked, rounds: Rounds) -> int | None:
     plan = _plan(done, rounds)
     lines = standing_lines((*left.wrong, *left.open), found.verdicts, done.rulebook.checks)
     declined = [line(f"  {safe(': '.join(p for p in one if p))}") for one in plan.declined]
-    head = line("THE TARGET IS NOT REACHED, AND NO REMEDY IS LEFT", "title")
-    say([(), head, *lines, *declined], rounds.request)
+    head = line(f"THE TARGET IS NOT REACHED, AND {'TIME IS UP' if comes else 'NO REMEDY IS LEFT'}", "title")
+    late = [line(f"  not there after {rounds.waited_s:.0f} s: {safe(thing)}", "bad") for thing in making]
+    say([(), head, *late, *lines, *declined, *([line(GOES_ON, "dim")] if comes else [])], rounds.request)
     return _stuck(found.verdicts)
