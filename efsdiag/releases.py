@@ -55,7 +55,8 @@ class Release:
     def write(self) -> Write:
         """The upgrade that makes it so; it installs the release where there is none.
 
-        The parameters are release, namespace, chart, repository, version, digest, values, createNamespace and timeout.
+        The parameters are release, namespace, chart, repository, version, digest, values, createNamespace and timeout;
+        and `new`, where no release of others may be there.
         """
         return write_of(
             "helm:upgrade",
@@ -77,7 +78,8 @@ def release_change(release: Release, words: str, on: Ref, *, present: bool) -> C
     `present` says that there is a release of that name: then the undo goes back to the revision before this one, else
     it uninstalls the release.
     """
-    write = release.write
+    # An undo of what was to be new takes all of it away, so a release of others is not gone over then.
+    write = write_of("helm:upgrade", **release.write.parameters, new=not present)
     undo = write_of(
         "helm:rollback" if present else "helm:uninstall",
         release=release.name,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from helmlab import HelmLab, StandIn, helm_lab
 from kubeapi import KubeApi
+from plans import plan_with
 from values import pod, volume
 from values_aws import (
     AP,
@@ -25,12 +28,16 @@ from values_aws import (
 from efsdiag.belongings import cluster, identity, network
 from efsdiag.belongings.own import Belongings
 from efsdiag.changes import Change, Trouble, WriteFailed
+from efsdiag.charts import prometheus_release
+from efsdiag.cli.charts import verify_releases
+from efsdiag.cli.faults import Fault
+from efsdiag.cli.sources import LiveOptions
 from efsdiag.gather import Reader
 from efsdiag.model import Ref
 from efsdiag.nfs_group import RULE_SAYS
-from efsdiag.releases import ANY_MARK
+from efsdiag.releases import ANY_MARK, release_change
 from efsdiag.settings import default_settings
-from efsdiag.world.helm_reads import origin_of
+from efsdiag.world.helm_releases import origin_of
 from efsdiag.writes import MANAGED, write_of
 
 WANTED = default_settings()
@@ -348,9 +355,15 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Any:
         ([(1, "superseded", MINE), (2, "deployed", "efsdiag " + "f" * 16)], False, "f" * 16, "revision 2"),
         ([(1, "failed", FAILED)], True, ANY_MARK, "revision 1 (failed) has the mark"),
         ([(1, "failed", FAILED)], False, "", "was not made by efsdiag"),
-        ([(1, "deployed", "Install complete")], True, "", "its first revision, prometheus-29.27.0, was not made"),
+        ([(1, "deployed", "Install complete")], True, "", "its revision 1, prometheus-29.27.0, was not made"),
         ([(1, "superseded", MINE), (2, "deployed", "Upgrade complete")], True, "", "its revision 2 (deployed)"),
-        ([(1, "superseded", "Install complete"), (2, "deployed", MINE)], True, "", "its first revision"),
+        (
+            [(1, "superseded", "Install complete"), (2, "deployed", MINE)],
+            True,
+            "",
+            "its revision 1, prometheus-29.27.0",
+        ),
+        ([(1, "failed", FAILED), (2, "deployed", MINE)], False, "0123456789abcdef", "revision 2 (deployed)"),
         (
             [(4, "superseded", MINE), (5, "deployed", MINE)],
             True,
@@ -358,7 +371,17 @@ def kube(tmp_path_factory: pytest.TempPathFactory) -> Any:
             "no longer in helm's history",
         ),
     ],
-    ids=["made", "made and upgraded", "half made", "failed", "theirs", "upgraded by them", "adopted", "cut off"],
+    ids=[
+        "made",
+        "made and upgraded",
+        "half made",
+        "failed",
+        "theirs",
+        "upgraded by them",
+        "adopted",
+        "tried again",
+        "cut off",
+    ],
 )
 def test_a_release_is_its_own_where_its_first_and_its_newest_revision_have_the_mark(
     kube: KubeApi, tmp_path: Path, revisions: Any, labelled: bool, mark: str, says: str
@@ -396,3 +419,35 @@ def test_a_half_made_release_is_uninstalled_by_its_label_alone(kube: KubeApi, tm
             lab.carry_out(change)
         assert failed.value.trouble is Trouble.CONFLICT
     assert ("uninstall" in stand_in.verbs) is labelled
+
+
+@pytest.mark.parametrize(
+    ("revisions", "labelled", "reference", "hint"),
+    [
+        ([], False, "", ""),
+        ([(1, "deployed", MINE)], False, "", ""),
+        ([(1, "failed", FAILED)], True, "", ""),
+        ([(1, "failed", FAILED)], False, "release-there", "helm uninstall prometheus --namespace monitoring"),
+        ([(1, "deployed", "Install complete")], True, "release-there", "name another release in the settings"),
+        ([(1, "pending-install", "Initial install underway")], True, "release-pending", "helm uninstall prometheus"),
+        ([(1, "uninstalled", "Uninstallation complete")], False, "", ""),
+    ],
+    ids=["none", "own", "own and failed", "failed", "theirs", "pending", "kept history"],
+)
+def test_an_install_goes_over_no_release_of_others_and_says_what_to_do(
+    kube: KubeApi, tmp_path: Path, revisions: Any, labelled: bool, reference: str, hint: str
+) -> None:
+    stand_in = StandIn(tmp_path)
+    stand_in.history(*revisions)
+    stand_in.answer("list", "efsdiag", out=json.dumps([{"name": "prometheus"}] if labelled else []))
+    lab = HelmLab(kube, tmp_path, str(tmp_path))
+    change = release_change(prometheus_release(WANTED), "install", Ref("Release", "prometheus"), present=False)
+    live = LiveOptions(kubeconfig=lab.kubeconfig)
+    with patch.dict(os.environ, {"PATH": lab.environment["PATH"]}):
+        if not reference:
+            verify_releases(plan_with(change), live)
+            return
+        with pytest.raises(Fault) as fault:
+            verify_releases(plan_with(change), live)
+    assert (fault.value.reference, fault.value.exit_code) == (reference, 5)
+    assert hint in fault.value.hint

@@ -13,7 +13,7 @@ from efsdiag.changes import Choices, Consent, Plan, Risk, Trouble, WriteFailed
 from efsdiag.cli import output
 from efsdiag.cli.applying import asked_consent, carry, fresh, no_other_fix
 from efsdiag.cli.awaiting import LOOK_AGAIN_S, Awaited, made_by_aws
-from efsdiag.cli.charts import releases_of, with_charts
+from efsdiag.cli.charts import releases_of, verify_releases, with_charts
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
 from efsdiag.cli.journals import in_journals, now
 from efsdiag.cli.planning import look_plan, make_plan, say
@@ -152,6 +152,7 @@ def _round(rounds: Rounds) -> int | None:
         # A Job, and a program, that mount what is still being made hang until it is there.
         if not plan.changes or (wants_trial(plan) and made_by_aws(done)):
             return _waited(done, rounds)
+        verify_releases(plan, request.live)
         approved = plan.digest in rounds.given["approve"]
         if not rounds.tried and not approved and wants_trial(plan):
             return _tried(done, rounds)

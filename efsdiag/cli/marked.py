@@ -135,7 +135,7 @@ def _release(done: Looked, request: Request, name: str, namespace: str, part: Be
 def origin_at(done: Looked, request: Request, name: str, namespace: str) -> Origin | None:
     """Whose the release is, as helm says; None where there is none. Errors: HelmError."""
     from efsdiag.world.helm import Helm
-    from efsdiag.world.helm_reads import origin_of
+    from efsdiag.world.helm_releases import origin_of
 
     with Helm(helm_identity(request.live, place_at(done.opened).context)) as helm:
         return origin_of(helm, name, namespace)

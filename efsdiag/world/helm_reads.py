@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from efsdiag.changes import Trouble, Write
-from efsdiag.releases import ANY_MARK, Origin, Rendered, Revision, mark_in
+from efsdiag.releases import ANY_MARK, Rendered, Revision
 from efsdiag.world.helm import Done, Helm, HelmError
 from efsdiag.world.helm_failures import failure_of
 from efsdiag.writes import helm_arguments, is_archive, label_of
@@ -46,28 +46,6 @@ def is_marked(helm: Helm, release: str, namespace: str, mark: str) -> bool:
     selector = label_of("").rstrip("=") if mark == ANY_MARK else label_of(mark)
     done = helm.run([*words, "--selector", selector, "--output", "json"])
     return bool(_json(done, f"helm list {release}"))
-
-
-def origin_of(helm: Helm, release: str, namespace: str) -> Origin | None:
-    """Whose the release is; None where there is none. Errors: HelmError.
-
-    It is efsdiag's own where its first revision has the mark, and its newest one has one as well. A label alone says so
-    for a first revision that never came to its end; helm hands labels on to the revisions of others.
-    """
-    found = revisions(helm, release, namespace)
-    if not found or found[-1].status == "uninstalled":
-        return None
-    first, newest = found[0], found[-1]
-    mark = mark_in(newest.description)
-    if first is newest and not mark and newest.status not in AT_REST and is_marked(helm, release, namespace, ANY_MARK):
-        mark = ANY_MARK
-    if first.number != 1:
-        return Origin("", f"its first revision is no longer in helm's history, which begins with {first.number}")
-    if not (mark_in(first.description) or mark == ANY_MARK):
-        return Origin("", f"its first revision, {first.chart}, was not made by efsdiag")
-    if not mark:
-        return Origin("", f"its revision {newest.number} ({newest.status}) was not made by efsdiag")
-    return Origin(mark, f"revision {newest.number} ({newest.status}) has the mark of efsdiag")
 
 
 def archive(helm: Helm, given: Mapping[str, Any]) -> Path:
