@@ -109,6 +109,7 @@ MAY_IMPORT = {
         "settings",
         "writes",
     },
+    "adoption": {"model", "semantics", "settings"},
     "target": {"model", "settings"},
     "releases": {"changes", "model", "writes"},
     "setting_kinds": {"semantics", "yaml_files"},

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from efsdiag.adoption import Reused, reused
 from efsdiag.changes import Choices, Consent, Plan, Risk, Trouble, WriteFailed
 from efsdiag.cli import output
 from efsdiag.cli.applying import asked_consent, carry, fresh, no_other_fix
@@ -22,10 +23,10 @@ from efsdiag.cli.signals import undivided, unwound
 from efsdiag.cli.sources import LiveOptions
 from efsdiag.cli.undoing import take_back
 from efsdiag.cli.wishes import settings_of
-from efsdiag.model import State, Status, Verdict
+from efsdiag.model import Missing, State, Status, Verdict
 from efsdiag.remedy_rules import load_remedies
 from efsdiag.report.data import EXIT_CODES
-from efsdiag.report.install_text import arrival_lines, later_lines, standing_lines
+from efsdiag.report.install_text import arrival_lines, later_lines, reuse_lines, standing_lines
 from efsdiag.report.layout import line
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
@@ -109,12 +110,19 @@ def _show(rounds: Rounds) -> int:
         come = standing(verdicts)
         if rounds.given["dry_run"]:
             say([*standing_lines(TARGET, verdicts, done.rulebook.checks), ()], request)
+        say(reuse_lines(_reused(done)), request)
         if come.reached:
             say([*arrival_lines(come, done.report), line("nothing to do", "good")], request)
             return 0
         lines = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
         say([*lines, *later_lines(plan, come, done.rulebook.checks, load_remedies())], request)
     return 0 if plan.changes else _stuck(verdicts)
+
+
+def _reused(done: Looked) -> tuple[Reused, ...]:
+    """What is there already and used."""
+    found = done.gather().call(reused)
+    return () if isinstance(found, Missing) else tuple(found)
 
 
 def _stuck(verdicts: Mapping[str, Verdict]) -> int:
@@ -157,7 +165,7 @@ def _round(rounds: Rounds) -> int | None:
         if not rounds.tried and not approved and wants_trial(plan):
             return _tried(done, rounds)
         shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
-        say([(), *shown, ()], request)
+        say([(), *(() if rounds.plans else reuse_lines(_reused(done))), *shown, ()], request)
         consent, asked = _consent(plan, rounds.given)
         if not asked:
             return _carried(plan, consent, done, rounds)
