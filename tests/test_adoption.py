@@ -101,3 +101,10 @@ def test_what_is_there_is_shown_with_its_id_and_by_what_it_was_found(empty: Inst
 def test_in_an_empty_account_and_a_bare_cluster_nothing_is_used_again(empty: InstallLab) -> None:
     assert empty.run("install", "--plan") == 0, empty.printed
     assert "REUSED" not in empty.printed
+
+
+def test_a_driver_of_which_only_its_object_is_left_is_installed_again(empty: InstallLab) -> None:
+    """The chart keeps its CSIDriver when the release goes."""
+    empty.kube.add(copy.deepcopy(empty.example.get("csidrivers", "efs.csi.aws.com")))
+    assert empty.run(*SAFE) == 0, empty.printed
+    assert sorted(empty.releases) == ["aws-efs-csi-driver", "prometheus"]
