@@ -156,6 +156,7 @@ _AWS = [
     Read("efs:DescribeFileSystemPolicy", "elasticfilesystem:DescribeFileSystemPolicy", ("FileSystemId",)),
     Read("efs:DescribeBackupPolicy", "elasticfilesystem:DescribeBackupPolicy", ("FileSystemId",)),
     Read("iam:ListInstanceProfiles", "iam:ListInstanceProfiles"),
+    Read("iam:GetInstanceProfile", "iam:GetInstanceProfile", ("InstanceProfileName",)),
     Read("iam:ListOpenIDConnectProviders", "iam:ListOpenIDConnectProviders"),
     Read("iam:GetRole", "iam:GetRole", ("RoleName",)),
     Read("iam:ListAttachedRolePolicies", "iam:ListAttachedRolePolicies", ("RoleName",)),
@@ -165,6 +166,11 @@ _AWS = [
     Read("iam:GetPolicyVersion", "iam:GetPolicyVersion", ("PolicyArn", "VersionId")),
     Read("eks:DescribeCluster", "eks:DescribeCluster", ("name",)),
     Read("eks:ListPodIdentityAssociations", "eks:ListPodIdentityAssociations", ("clusterName",)),
+    Read(
+        "eks:DescribePodIdentityAssociation",
+        "eks:DescribePodIdentityAssociation",
+        ("associationId", "clusterName"),
+    ),
 ]
 
 _VOLUME = [
