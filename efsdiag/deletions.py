@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Proposal, Risk
-from efsdiag.model import Ref
+from efsdiag.model import Ref, Source
 from efsdiag.operations import read_of
 from efsdiag.settings import OWN_TAG, Settings
 from efsdiag.writes import MANAGED, own_uid, write_of
 
+Thing = dict[str, Any]
 NAMESPACED = (
     "pods",
     "persistentvolumeclaims",
@@ -25,6 +26,22 @@ NAMESPACED = (
 )
 """What is looked for in a namespace before it is deleted. Secrets are never read."""
 ALWAYS_THERE = {"configmaps": "kube-root-ca.crt", "serviceaccounts": "default"}
+
+
+def around_file_system(source: Source, name: str) -> tuple[Thing | None, list[Thing], list[Thing]]:
+    """The file system of that id, or None, its mount targets and its access points. Errors: Unreadable."""
+    reads = ("FileSystems", "MountTargets", "AccessPoints")
+    systems, targets, points = (
+        (source(read_of(f"efs:Describe{key}", FileSystemId=name)) or {}).get(key, []) for key in reads
+    )
+    return next(iter(systems), None), targets, points
+
+
+def inside_namespace(source: Source, name: str) -> tuple[Thing | None, dict[str, list[str]]]:
+    """The namespace, or None, and by resource the names of what is in it. Errors: Unreadable."""
+    found = {resource: source(read_of(f"kube:list {resource}", namespace=name)) or [] for resource in NAMESPACED}
+    inside = {resource: [str(t["metadata"]["name"]) for t in things] for resource, things in found.items()}
+    return source(read_of("kube:get namespaces", name=name)), inside
 
 
 def file_system_deletion(

@@ -17,6 +17,9 @@ from efsdiag.semantics.security_groups import nfs_rules
 from efsdiag.settings import Settings
 from efsdiag.writes import tag_list, write_of
 
+RULE_SAYS = "NFS to EFS, by efsdiag"
+"""Description of every rule that efsdiag adds to a security group."""
+
 
 def group_lookup(wanted: Settings, vpc_id: str) -> Lookup:
     """Finds the id of the group, once it is made."""
@@ -62,7 +65,7 @@ def _admission(wanted: Settings, vpc_id: str, sources: list[str]) -> Change:
 
 def opening(direction: str, group: str | Lookup, others: Iterable[str], words: str, name: str) -> Change:
     """The change that opens the group of this name for NFS: `Ingress` from the other groups, or `Egress` to them."""
-    pairs = [{"GroupId": other, "Description": "NFS to EFS, by efsdiag"} for other in others]
+    pairs = [{"GroupId": other, "Description": RULE_SAYS} for other in others]
     rule = [{"IpProtocol": "tcp", "FromPort": NFS_PORT, "ToPort": NFS_PORT, "UserIdGroupPairs": pairs}]
     return Change(
         write_of(f"ec2:AuthorizeSecurityGroup{direction}", GroupId=group, IpPermissions=rule),

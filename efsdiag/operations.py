@@ -156,6 +156,7 @@ _AWS = [
     Read("efs:DescribeFileSystemPolicy", "elasticfilesystem:DescribeFileSystemPolicy", ("FileSystemId",)),
     Read("efs:DescribeBackupPolicy", "elasticfilesystem:DescribeBackupPolicy", ("FileSystemId",)),
     Read("iam:ListInstanceProfiles", "iam:ListInstanceProfiles"),
+    Read("iam:GetInstanceProfile", "iam:GetInstanceProfile", ("InstanceProfileName",)),
     Read("iam:ListOpenIDConnectProviders", "iam:ListOpenIDConnectProviders"),
     Read("iam:GetRole", "iam:GetRole", ("RoleName",)),
     Read("iam:ListAttachedRolePolicies", "iam:ListAttachedRolePolicies", ("RoleName",)),
@@ -166,6 +167,11 @@ _AWS = [
     Read("eks:DescribeCluster", "eks:DescribeCluster", ("name",)),
     Read("eks:DescribePodIdentityAssociation", "eks:DescribePodIdentityAssociation", ("clusterName", "associationId")),
     Read("eks:ListPodIdentityAssociations", "eks:ListPodIdentityAssociations", ("clusterName",)),
+    Read(
+        "eks:DescribePodIdentityAssociation",
+        "eks:DescribePodIdentityAssociation",
+        ("associationId", "clusterName"),
+    ),
 ]
 
 _VOLUME = [

@@ -6,6 +6,7 @@ revision and no other one, by uninstalling a release that began with it, or by g
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,16 @@ from typing import Any
 from efsdiag.changes import Change, Risk, Write
 from efsdiag.model import Ref
 from efsdiag.writes import is_archive, mark_of, write_of
+
+ANY_MARK = "*"
+"""Stands for the mark of any revision that efsdiag made, where a failure took the place of its description."""
+_DESCRIBED = re.compile(r"efsdiag ([0-9a-f]{16})")
+
+
+def mark_in(description: str) -> str:
+    """The mark in the description of a revision; "" where efsdiag did not make it, or not to its end."""
+    found = _DESCRIBED.fullmatch(description)
+    return found[1] if found else ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,8 @@ class Release:
     def write(self) -> Write:
         """The upgrade that makes it so; it installs the release where there is none.
 
-        The parameters are release, namespace, chart, repository, version, digest, values, createNamespace and timeout.
+        The parameters are release, namespace, chart, repository, version, digest, values, createNamespace and timeout;
+        and `new`, where no release of others may be there.
         """
         return write_of(
             "helm:upgrade",
@@ -66,7 +78,8 @@ def release_change(release: Release, words: str, on: Ref, *, present: bool) -> C
     `present` says that there is a release of that name: then the undo goes back to the revision before this one, else
     it uninstalls the release.
     """
-    write = release.write
+    # An undo of what was to be new takes all of it away, so a release of others is not gone over then.
+    write = write_of("helm:upgrade", **release.write.parameters, new=not present)
     undo = write_of(
         "helm:rollback" if present else "helm:uninstall",
         release=release.name,
@@ -87,6 +100,16 @@ class Revision:
     chart: str
     description: str
     updated: datetime
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose a release is that is there."""
+
+    mark: str
+    """The mark of its newest revision, where efsdiag made the release and nobody went on from there; else ""."""
+    why: str
+    """In words: which revision says so."""
 
 
 @dataclass(frozen=True)

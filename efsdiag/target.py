@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from efsdiag.model import Check, Diagnosis, State, Subject, Verdict
 from efsdiag.setting_names import server_name
@@ -70,6 +71,11 @@ PASSING_BY = frozenset(
 )
 """Modes that may pass by themselves: what was asked for is still being made."""
 
+AT_WORK = ("creating", "updating")
+"""States of a file system, a mount target and an access point that AWS itself ends.
+https://docs.aws.amazon.com/efs/latest/ug/API_FileSystemDescription.html"""
+Thing = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -104,6 +110,20 @@ def standing(verdicts: Mapping[str, Verdict]) -> Standing:
 def wrong_beside(diagnosis: Diagnosis) -> tuple[str, ...]:
     """The modes of the target's checks that fail and block nothing: a plan mends them where it is asked to."""
     return tuple(sorted({latent.finding.mode for latent in diagnosis.latent if latent.check in TARGET}))
+
+
+def in_the_making(
+    file_system: Thing | None, targets: Mapping[str, list[Thing] | None], access_point: Thing | None
+) -> tuple[str, ...]:
+    """What AWS is still at, each with its state: "file system fs-0a1 (creating)". It takes seconds to minutes."""
+    own = str((file_system or {}).get("FileSystemId", ""))
+    things = [("file system", "FileSystemId", file_system), ("access point", "AccessPointId", access_point)]
+    things += [("mount target", "MountTargetId", target) for target in targets.get(own) or []]
+    return tuple(
+        f"{what} {thing[key]} ({thing['LifeCycleState']})"
+        for what, key, thing in things
+        if thing is not None and thing.get("LifeCycleState") in AT_WORK
+    )
 
 
 def comes_by_itself(diagnosis: Diagnosis, rules: Mapping[str, Check]) -> bool:

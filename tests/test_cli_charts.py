@@ -169,27 +169,44 @@ def test_a_value_that_is_looked_up_later_does_not_stop_the_dry_run(
     assert "fullnameOverride is no value of chart prometheus" in text
 
 
+OURS = "efsdiag 0123456789abcdef"
+MADE = "chart prometheus 29.27.0, 1 object: Service/a"
+THEIRS = (
+    "is there (prometheus-29.27.0, deployed), and stays: its revision 1, prometheus-29.27.0, was not made by efsdiag"
+)
+PENDING = "where none runs any more, helm uninstall prometheus --namespace monitoring"
+
+
 @pytest.mark.parametrize(
-    ("revisions", "says"),
+    ("revisions", "says", "then"),
     [
-        ([], "release monitoring/prometheus: new"),
-        ([(3, "deployed", "x")], "release monitoring/prometheus: deployed as revision 3 (prometheus-29.27.0)"),
-        ([(1, "failed", "timed out")], "failed as revision 1 (prometheus-29.27.0), and gone over by this: timed out"),
-        ([(1, "pending-install", "x")], "pending-install as revision 1 (prometheus-29.27.0), and helm would refuse"),
+        ([], "release monitoring/prometheus: new", MADE),
+        ([(1, "deployed", OURS)], "release monitoring/prometheus: deployed as revision 1 (prometheus-29.27.0)", MADE),
+        ([(1, "failed", "late")], "failed as revision 1 (prometheus-29.27.0), and gone over by this: late", MADE),
+        ([(1, "deployed", "x")], "release monitoring/prometheus: deployed as revision 1 (prometheus-29.27.0)", THEIRS),
+        ([(1, "pending-install", "x")], "pending-install as revision 1 (prometheus-29.27.0), and helm would", PENDING),
     ],
+    ids=["new", "ours", "ours and failed", "theirs", "pending"],
 )
 def test_the_release_as_it_is_now_is_shown(
-    cluster: HelmLab, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revisions: Any, says: str
+    cluster: HelmLab,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    revisions: Any,
+    says: str,
+    then: str,
 ) -> None:
     stand_in = StandIn(tmp_path)
     stand_in.history(*revisions)
+    stand_in.answer("list", "efsdiag", out='[{"name": "prometheus"}]')
     stand_in.answer("--dry-run=server", out='{"manifest": "kind: Service\\nmetadata: {name: a}", "hooks": []}')
     lab = HelmLab(cluster.kube, cluster.folder, str(tmp_path))
     settings = with_charts(settings_with(), {"charts_dir": str(folder)})
     change = plan_of(settings).changes[1]
     text = shown(plan_with(change), lab, monkeypatch)
-    assert says in text
-    assert "chart prometheus 29.27.0, 1 object: Service/a" in text
+    assert says in " ".join(text.split())
+    assert then in " ".join(text.split())
 
 
 def test_where_helm_cannot_say_it_the_reason_is_shown_and_nothing_stops(

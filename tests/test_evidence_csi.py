@@ -210,3 +210,22 @@ def test_the_pods_that_nodes_wait_for_are_those_of_the_nodes_with_the_start_up_t
     assert {name: names(pods) for name, pods in (found or {}).items()} == {NODE: ["n1"], "worker2": []}
     dedicated = first_excluding_filter(pod(node=None), [node(taints=["dedicated=batch:NoSchedule"])])
     assert evidence.starting_plugin_pods(reading(here, DAEMONS), dedicated) is None
+
+
+@pytest.mark.parametrize(
+    ("registered", "daemons", "controller", "left"),
+    [
+        ("ebs.csi.aws.com", None, None, True),
+        ("efs.csi.aws.com", None, None, False),
+        ("", DAEMONS, None, None),
+        ("", None, CONTROLLER, None),
+    ],
+    ids=["its object alone", "a node has it", "its node plugin", "its controller"],
+)
+def test_a_driver_is_left_behind_where_no_workload_and_no_node_has_it(
+    registered: str, daemons: Object | None, controller: Object | None, left: bool | None
+) -> None:
+    drivers = [{"name": registered}] if registered else []
+    read = reading({"kind": "CSINode", "metadata": {"name": NODE}, "spec": {"drivers": drivers}})
+    nodes = [node(), node("without-one")]
+    assert evidence.driver_left_behind(read, nodes, {"kind": "CSIDriver"}, daemons, controller) is left

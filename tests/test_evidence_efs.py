@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from values import claim, efs_volume, node, provisioning, storage_class
-from values_aws import AP, AP_ARN, FS, World, access_point, file_system, made, mount_target, value, volume
+from values_aws import AP, AP_ARN, FS, World, absent, access_point, file_system, made, mount_target, value, volume
 
 from efsdiag.model import Missing, Query
+from efsdiag.settings import Settings, with_names
 
 OTHER = "fs-0fffffffffffffff0"
 BOTH = (FS, OTHER)
@@ -124,3 +125,16 @@ def test_without_a_mount_target_no_node_is_out_of_its_zones() -> None:
         missing = made("nodes_out_of_zone", World(), mount_targets=targets)
         assert isinstance(missing, Missing)
         assert missing.absent
+
+
+@pytest.mark.parametrize("name", ["", "prometheus-efs"])
+def test_nothing_untagged_is_adopted_whatever_the_name(name: str) -> None:
+    wanted = with_names(Settings(name=name))
+    world = World(
+        {
+            "efs:DescribeFileSystems": {"FileSystems": [file_system(CreationToken="theirs"), file_system("fs-2")]},
+            "efs:DescribeAccessPoints": {"AccessPoints": [access_point()]},
+        }
+    )
+    assert absent(made("wanted_file_system", world, wanted=wanted))
+    assert absent(made("wanted_access_point", world, wanted=wanted, wanted_file_system=file_system()))

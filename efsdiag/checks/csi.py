@@ -197,13 +197,14 @@ def controller_running(
     controller_pods: list[dict[str, Any]] | None = None,
     csi_driver: dict[str, Any] | None = None,
     heard: Heard | None = None,
+    driver_left_behind: Any = UNREAD,
 ) -> Verdict:
     if provisionings and not efs_classes:
         return skipped("no claim that is not bound waits for the EFS provisioner")
     if controller_deployment is None:
         if _answers(efs_classes, heard):
             return unknown("no efs-csi-controller Deployment was found, but the provisioner speaks of the claim")
-        gone = csi_driver is None
+        gone = csi_driver is None or driver_left_behind is True
         mode = "csi.driver-not-installed" if gone else "csi.controller-not-running"
         on = Ref("Deployment", "efs-csi-controller")
         return failed(mode, "there is no efs-csi-controller Deployment", on, sure=gone)

@@ -210,7 +210,8 @@ def account_of(journal: Journal, outcome: Outcome, how_to_go_on: str) -> list[Li
         lines.append(line(f"  {BECAME[step]}: {safe(change.words)}", "bad" if here else ""))
         if here and outcome.error:
             lines += [line(f"    {safe(text)}") for text in (outcome.error.message, outcome.error.grant) if text]
-    undo = f"efsdiag undo {journal.id} takes back what was done" if journal.to_undo else "nothing was changed"
+    undo = "what was done cannot be undone" if journal.made else "nothing was changed"
+    undo = f"efsdiag undo {journal.id} takes back what was done" if journal.to_undo else undo
     return [*lines, line(undo, "dim"), line(how_to_go_on, "dim")]
 
 

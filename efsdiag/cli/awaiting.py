@@ -14,9 +14,10 @@ from efsdiag.cli.journals import in_journals, now
 from efsdiag.cli.next_start import Start, next_start_lines
 from efsdiag.cli.planning import say
 from efsdiag.cli.run import Looked, Request, look_of, looked
-from efsdiag.model import Diagnosis
+from efsdiag.model import Diagnosis, Evidence
 from efsdiag.report.layout import line
 from efsdiag.report.terminal import render
+from efsdiag.target import in_the_making
 from efsdiag.treat.journal import Journal
 
 LOOK_AGAIN_S = 5.0
@@ -74,6 +75,14 @@ class Awaited:
         say([*lines, *(() if left else next_start_lines(done, self.before)), ()], request)
         in_journals(lambda _: self.journal.end("did not help" if left else "worked", now()))
         return FAILED if left else 0
+
+
+def made_by_aws(done: Looked) -> tuple[str, ...]:
+    """What of the storage that is wished for AWS is still making, in words."""
+    gather = done.gather()
+    found = {name: gather(name) for name in ("wanted_file_system", "mount_targets", "wanted_access_point")}
+    known = {name: one.value if isinstance(one, Evidence) else None for name, one in found.items()}
+    return in_the_making(known["wanted_file_system"], known["mount_targets"] or {}, known["wanted_access_point"])
 
 
 def worked(option: Option, diagnosis: Diagnosis) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from efsdiag.changes import Plan
 from efsdiag.chart_keys import Mistake, mistakes, slips
 from efsdiag.charts import driver_release, prometheus_release
-from efsdiag.cli.faults import USAGE, Fault
+from efsdiag.cli.faults import FAILED, USAGE, Fault
 from efsdiag.cli.output import width
 from efsdiag.cli.sources import LiveOptions
 from efsdiag.cli.writers import helm_identity
@@ -54,6 +54,23 @@ def releases_of(plan: Plan, live: LiveOptions) -> list[Line]:
     with Helm(helm_identity(live, plan.place.context)) as helm:
         found = [preview(helm, write, plan.place.region) for write in writes]
     return [(), line("WHAT HELM WOULD MAKE   its own dry run", "title"), *release_lines(found, width())]
+
+
+def verify_releases(plan: Plan, live: LiveOptions) -> None:
+    """Before anybody is asked: no release of others is in the way of the plan's. Errors: Fault."""
+    writes = [c.write for c in plan.changes if c.write.operation == "helm:upgrade"]
+    if not writes:
+        return
+    from efsdiag.world.helm import Helm, HelmError
+    from efsdiag.world.helm_reads import revisions
+    from efsdiag.world.helm_releases import verify_new
+
+    with Helm(helm_identity(live, plan.place.context)) as helm:
+        for given in (write.parameters for write in writes):
+            try:
+                verify_new(helm, given, revisions(helm, given["release"], given["namespace"]))
+            except HelmError as error:
+                raise Fault(error.reference, error.message, error.hint, FAILED) from error
 
 
 def _located(part: _Part, name: str, folder: Path | None) -> _Part:

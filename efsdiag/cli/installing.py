@@ -10,21 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from efsdiag.adoption import Reused, reused
 from efsdiag.changes import Choices, Consent, Plan, Risk, Trouble, WriteFailed
 from efsdiag.cli import output
 from efsdiag.cli.applying import asked_consent, carry, fresh, no_other_fix
-from efsdiag.cli.awaiting import LOOK_AGAIN_S, Awaited
-from efsdiag.cli.charts import releases_of, with_charts
+from efsdiag.cli.awaiting import LOOK_AGAIN_S, Awaited, made_by_aws
+from efsdiag.cli.charts import releases_of, verify_releases, with_charts
 from efsdiag.cli.faults import CONSENT, FAILED, USAGE, Fault
 from efsdiag.cli.planning import make_plan, say
 from efsdiag.cli.run import Looked, Request, look_of, looked
 from efsdiag.cli.sources import LiveOptions
 from efsdiag.cli.trying import trial_holds, wants_trial
 from efsdiag.cli.wishes import settings_of, with_wishes
-from efsdiag.model import State, Status, Verdict
+from efsdiag.model import Missing, State, Status, Verdict
 from efsdiag.remedy_rules import load_remedies
 from efsdiag.report.data import EXIT_CODES
-from efsdiag.report.install_text import arrival_lines, later_lines, standing_lines
+from efsdiag.report.install_text import arrival_lines, later_lines, reuse_lines, standing_lines
 from efsdiag.report.layout import line
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
@@ -107,12 +108,19 @@ def _show(rounds: Rounds) -> int:
         come = standing(verdicts)
         if rounds.given["dry_run"]:
             say([*standing_lines(TARGET, verdicts, done.rulebook.checks), ()], request)
+        say(reuse_lines(_reused(done)), request)
         if come.reached:
             say([*arrival_lines(come, done.report), line("nothing to do", "good")], request)
             return 0
         lines = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
         say([*lines, *later_lines(plan, come, done.rulebook.checks, load_remedies())], request)
     return 0 if plan.changes else _stuck(verdicts)
+
+
+def _reused(done: Looked) -> tuple[Reused, ...]:
+    """What is there already and used."""
+    found = done.gather().call(reused)
+    return () if isinstance(found, Missing) else tuple(found)
 
 
 def _stuck(verdicts: Mapping[str, Verdict]) -> int:
@@ -143,15 +151,17 @@ def _round(rounds: Rounds) -> int | None:
             say(arrival_lines(come, done.report), request)
             return 0
         plan = _plan(done, rounds)
-        if not plan.changes:
+        # A Job, and a program, that mount what is still being made hang until it is there.
+        if not plan.changes or (wants_trial(plan) and made_by_aws(done)):
             return _waited(done, rounds)
+        verify_releases(plan, request.live)
         approved = plan.digest in rounds.given["approve"]
         if wants_trial(plan) and not rounds.tried and not approved:
             rounds.tried = True
             agree = partial(_agreed, given=rounds.given)
             return None if trial_holds(done, request, rounds.given, _choices(done, rounds), agree) else FAILED
         shown = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
-        say([(), *shown, ()], request)
+        say([(), *(() if rounds.plans else reuse_lines(_reused(done))), *shown, ()], request)
         consent, asked = _consent(plan, rounds.given)
         if not asked:
             return _carried(plan, consent, done, rounds)
@@ -214,8 +224,10 @@ def _waited(done: Looked, rounds: Rounds) -> int | None:
     left = standing(found.verdicts)
     throttled = any(found.verdicts[c].state is State.UNKNOWN and "throttled" in found.verdicts[c].says for c in TARGET)
     most = rounds.given["settle"] or COMES_S
-    if (throttled or comes_by_itself(found, done.rulebook.checks)) and rounds.waited_s < most:
-        names = ", ".join((left.wrong or left.open)[:3])
+    making = made_by_aws(done)
+    comes = throttled or bool(making) or comes_by_itself(found, done.rulebook.checks)
+    if comes and rounds.waited_s < most:
+        names = ", ".join(making or (left.wrong or left.open)[:3])
         print(f"waiting for {names}, {rounds.waited_s:.0f} of {most:.0f} s", file=sys.stderr)
         time.sleep(LOOK_AGAIN_S)
         rounds.waited_s += LOOK_AGAIN_S
@@ -224,6 +236,7 @@ def _waited(done: Looked, rounds: Rounds) -> int | None:
     plan = _plan(done, rounds)
     lines = standing_lines((*left.wrong, *left.open), found.verdicts, done.rulebook.checks)
     declined = [line(f"  {safe(': '.join(p for p in one if p))}") for one in plan.declined]
-    head = line("THE TARGET IS NOT REACHED, AND NO REMEDY IS LEFT", "title")
-    say([(), head, *lines, *declined], rounds.request)
+    head = line(f"THE TARGET IS NOT REACHED, AND {'TIME IS UP' if comes else 'NO REMEDY IS LEFT'}", "title")
+    late = [line(f"  not there after {rounds.waited_s:.0f} s: {safe(thing)}", "bad") for thing in making]
+    say([(), head, *late, *lines, *declined, *([line(GOES_ON, "dim")] if comes else [])], rounds.request)
     return _stuck(found.verdicts)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from efsdiag import deletions, surroundings
+from efsdiag.belongings import cluster, identity, network
 from efsdiag.cli import job_ends
 from efsdiag.cli.faults import USAGE, Fault
 from efsdiag.cli.run import rulebook_of
@@ -94,6 +95,7 @@ def _install(book: Rulebook) -> Needs:
 def _uninstall(book: Rulebook) -> Needs:
     found = _apply(book)
     found.ask(operations_of(deletions), needs.for_("deletes what is named, after a yes apart"))
+    found.ask(operations_of(cluster, identity, network), needs.for_("takes back what bears the mark of an install"))
     return found
 
 

@@ -29,7 +29,8 @@ from efsdiag.cli.options import account_options, cluster_options, look_options, 
 @cluster_options
 @account_options
 def uninstall(**given: Any) -> int:
-    """Take back what the journal of `efsdiag install` says that it made, the last first.
+    """Take back what the journal of `efsdiag install` says that it made, the last first; without it, what bears the
+    mark of the install.
 
     What was there before stays. So do the file system and its data, unless it is named by its id and agreed to apart.
     """

@@ -1,4 +1,4 @@
-"""`uninstall`, wired: the journals of an install taken back, the last first, and what stays."""
+"""`uninstall`, wired: an install taken back by its journals and its marks, the last first, and what stays."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from efsdiag.changes import Consent, Declined, Option, Plan, Proposal, Trouble
 from efsdiag.cli import output
 from efsdiag.cli.applying import asked_consent, carry, no_other_fix
 from efsdiag.cli.awaiting import LOOK_AGAIN_S
-from efsdiag.cli.faults import FAILED, Fault
+from efsdiag.cli.faults import CONSENT, FAILED, Fault
 from efsdiag.cli.installing import request_of
 from efsdiag.cli.journals import in_journals, now
+from efsdiag.cli.marked import PARTS, Marked, marked
 from efsdiag.cli.planning import place_at, say, verify_place
 from efsdiag.cli.run import Looked, Request, looked
 from efsdiag.cli.sources import open_live
 from efsdiag.cli.undoing import show_undo, take_back
 from efsdiag.cli.wishes import settings_of
-from efsdiag.deletions import NAMESPACED, file_system_deletion, namespace_deletion
-from efsdiag.model import Evidence
+from efsdiag.deletions import around_file_system, file_system_deletion, inside_namespace, namespace_deletion
+from efsdiag.model import Status, Unreadable
 from efsdiag.operations import read_of
+from efsdiag.report.data import EXIT_CODES
 from efsdiag.report.layout import Line, line
-from efsdiag.report.plan_text import plan_lines
+from efsdiag.report.plan_text import change_lines, plan_lines
 from efsdiag.report.text import safe
 from efsdiag.semantics.containers import claim_volume_names
 from efsdiag.settings import Settings
@@ -40,6 +42,7 @@ PODS_S = 330.0
 IN_USE_S = 15.0
 """So long until it is tried again to delete what AWS says is in use; a mount target takes minutes to go."""
 MOST_TRIES = 40
+GOES_ON = "efsdiag uninstall goes on from here"
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,21 @@ def run_uninstall(given: Mapping[str, Any]) -> int:
             found = [j for j in found if j.plan.place.cluster == here.cluster]
             for journal in found:
                 verify_place(journal.plan, here)
-            _show(found, done, removal)
-        if given["only_plan"]:
-            return 0
-        if found:
-            _agreed(found, removal)
-        for journal in reversed(found):
+            own = marked(done, removal.request, settings)
+            plans = () if own.is_in(found) else own.plans
+            _show(found, plans, own, removal)
+            unsure = EXIT_CODES[Status.INCONCLUSIVE] if own.unread else 0
+            if given["only_plan"]:
+                return unsure
+            asked = _agreed(found, plans, removal) if found or plans else False
+            if asked and plans:
+                _verify_fresh(plans, removal)
+            code = _carried(plans, done, removal)
+        for journal in () if code else reversed(found):
             code = _taken_back(journal, removal)
             if code:
-                return code
-        return _deleted(removal)
+                break
+        return code or _deleted(removal) or unsure
 
 
 def _of_install(folder: Path, settings: Settings) -> list[Journal]:
@@ -82,62 +90,83 @@ def _of_install(folder: Path, settings: Settings) -> list[Journal]:
     ]
 
 
-def _show(found: Sequence[Journal], done: Looked, removal: Removal) -> None:
+def _show(found: Sequence[Journal], plans: Sequence[Plan], own: Marked, removal: Removal) -> None:
+    """What is taken back, in its order, and what stays."""
     request = removal.request
+    if plans:
+        head = line("TAKE BACK BY ITS MARK   the journals here do not know all of it", "title")
+        changes = [c for plan in plans for o in plan_as_json(plan)["chosen"] for c in o["changes"]]
+        say([head, *change_lines(changes, output.width()), ()], request)
     for journal in reversed(found):
         show_undo(journal, request)
-    lines: list[Line] = [] if found else [line("the journal has nothing of this install that could be taken back")]
-    say([*lines, *_staying(found, done, removal)], request)
+    lines: list[Line] = [] if found or plans else [line("there is nothing of this install that could be taken back")]
+    say([*lines, *_staying(found, own)], request)
 
 
-def _staying(found: Sequence[Journal], done: Looked, removal: Removal) -> list[Line]:
-    """What is not taken back: what was there before, what has no undo, and what bears the name and is in no journal."""
-    stays = [
-        change.words
-        for journal in found
-        for change, step in zip(journal.plan.changes, journal.steps, strict=True)
-        if step is Step.DONE and change.undo is None
-    ]
-    adopted = [
-        change.words
-        for journal in found
-        for change, step in zip(journal.plan.changes, journal.steps, strict=True)
-        if step is Step.THERE
-    ]
-    named = [] if found else _named(done)
-    lines = [line(f"  not taken back: {safe(words)}", "warn") for words in stays]
-    lines += [line(f"  was there before: {safe(words)}", "dim") for words in adopted]
-    lines += [line(f"  bears the name of the install, and is in no journal here: {safe(n)}", "warn") for n in named]
+def _staying(found: Sequence[Journal], own: Marked) -> list[Line]:
+    """What is not taken back: what was there before, what has no undo, and what bears no mark, or nobody could see."""
+    steps = [pair for journal in found for pair in zip(journal.plan.changes, journal.steps, strict=True)]
+    lines = [line(f"  not taken back: {safe(c.words)}", "warn") for c, s in steps if s is Step.DONE and c.undo is None]
+    lines += [line(f"  was there before: {safe(c.words)}", "dim") for c, s in steps if s is Step.THERE]
+    lines += [line(f"  {safe(says)}", "warn") for says in own.stays]
+    lines += [line(f"  could not be looked at: {safe(says)}", "bad") for says in own.unread]
     return [(), line("WHAT STAYS", "title"), *lines] if lines else []
 
 
-def _named(done: Looked) -> list[str]:
-    """What is there under the names of the settings."""
-    gather, found = done.gather(), []
-    for name, key in (("wanted_file_system", "FileSystemId"), ("wanted_access_point", "AccessPointId")):
-        got = gather(name)
-        if isinstance(got, Evidence):
-            found.append(f"{name.removeprefix('wanted_').replace('_', ' ')} {got.value[key]}")
-    role = gather("own_role")
-    return [*found, *([f"role {role.value.name}"] if isinstance(role, Evidence) else [])]
-
-
-def _agreed(found: Sequence[Journal], removal: Removal) -> None:
-    """One yes to all of it. Errors: Fault where it is missing."""
-    text = "\n".join(f"{j.plan.digest} {j.to_undo}" for j in found)
+def _agreed(found: Sequence[Journal], plans: Sequence[Plan], removal: Removal) -> bool:
+    """One yes to all of it; whether somebody was asked for it. Errors: Fault where it is missing."""
+    text = "\n".join([p.digest for p in plans] + [f"{j.plan.digest} {j.to_undo}" for j in found])
     digest = hashlib.sha256(f"uninstall\n{text}".encode()).hexdigest()
-    if digest not in removal.given["approve"]:
-        asked_consent(digest, "take all of this back?", f"agree with --approve {digest}")
+    if digest in removal.given["approve"]:
+        return False
+    asked_consent(digest, "take all of this back?", f"agree with --approve {digest}")
+    return True
+
+
+def _verify_fresh(plans: Sequence[Plan], removal: Removal) -> None:
+    """Nobody knows how long the question stood there. Errors: Fault where the marks say something else by now."""
+    with looked(removal.request) as done:
+        again = marked(done, removal.request, removal.settings).plans
+    if [p.digest for p in again] != [p.digest for p in plans]:
+        says = "what bears the mark of the install is not what was agreed to any more"
+        raise Fault("plan-stale", says, "run efsdiag uninstall again, and read it again", CONSENT)
+
+
+def _carried(plans: Sequence[Plan], done: Looked, removal: Removal) -> int:
+    """Takes away what bears the mark, one part after the other; the exit code. Errors: Fault."""
+    for plan in plans:
+        if plan.chosen[0].remedy != PARTS[0]:
+            _await_pods(removal)
+        journal: Journal | None = None
+
+        def once(plan: Plan = plan) -> tuple[int, Trouble | None]:
+            nonlocal journal
+            journal = carry(plan, Consent(plan.digest), done, removal.request, removal.given, journal, GOES_ON)
+            return (FAILED if journal.outcome == "failed" else 0), journal.trouble
+
+        code = _until_free(once)
+        if code:
+            return code
+    return 0
 
 
 def _taken_back(journal: Journal, removal: Removal) -> int:
     if not _is_of_prometheus(journal, removal.settings):
         _await_pods(removal)
+
+    def once() -> tuple[int, Trouble | None]:
+        return take_back(journal, Consent(journal.plan.digest), removal.request, removal.given), journal.trouble
+
+    return _until_free(once)
+
+
+def _until_free(once: Callable[[], tuple[int, Trouble | None]]) -> int:
+    """The exit code of `once`, which is tried again as long as something is still used that goes away too."""
     for tries in range(MOST_TRIES):
-        code = take_back(journal, Consent(journal.plan.digest), removal.request, removal.given)
-        if not code or journal.trouble not in (Trouble.IN_USE, Trouble.THROTTLED) or tries + 1 == MOST_TRIES:
+        code, trouble = once()
+        if not code or trouble not in (Trouble.IN_USE, Trouble.THROTTLED) or tries + 1 == MOST_TRIES:
             return code
-        print(f"trying again in {IN_USE_S:.0f} s: the call was {journal.trouble.value}", file=sys.stderr)
+        print(f"trying again in {IN_USE_S:.0f} s: the call was {trouble.value}", file=sys.stderr)
         time.sleep(IN_USE_S)
     return FAILED
 
@@ -181,7 +210,11 @@ def _deleted(removal: Removal) -> int:
 def _delete(removal: Removal, name: str, propose: Callable[[Looked, Removal], Proposal], ask: str, answer: str) -> int:
     request = removal.request
     with looked(request) as done:
-        proposal = propose(done, removal)
+        try:
+            proposal = propose(done, removal)
+        except Unreadable as error:
+            says = f"what is in it could not be read: {error.why}"
+            raise Fault("not-deleted", says, error.grant, EXIT_CODES[Status.INCONCLUSIVE]) from error
         if isinstance(proposal, Declined):
             raise Fault("not-deleted", proposal.why, "", FAILED)
         on = proposal[0].on
@@ -197,20 +230,8 @@ def _delete(removal: Removal, name: str, propose: Callable[[Looked, Removal], Pr
 
 
 def _file_system(done: Looked, removal: Removal) -> Proposal:
-    named = removal.given["file_system"]
-    reads = {
-        key: done.source(read_of(f"efs:Describe{key}", FileSystemId=named))
-        for key in ("FileSystems", "MountTargets", "AccessPoints")
-    }
-    found = {key: (answer or {}).get(key, []) for key, answer in reads.items()}
-    system = next(iter(found["FileSystems"]), None)
-    return file_system_deletion(removal.settings, system, found["MountTargets"], found["AccessPoints"])
+    return file_system_deletion(removal.settings, *around_file_system(done.source, removal.given["file_system"]))
 
 
 def _namespace(done: Looked, removal: Removal) -> Proposal:
-    name = removal.settings.namespace
-    inside = {
-        resource: [t["metadata"]["name"] for t in done.source(read_of(f"kube:list {resource}", namespace=name)) or []]
-        for resource in NAMESPACED
-    }
-    return namespace_deletion(done.source(read_of("kube:get namespaces", name=name)), inside)
+    return namespace_deletion(*inside_namespace(done.source, removal.settings.namespace))

@@ -49,6 +49,24 @@ def controller_deployment(read: Any, efs_wanted: bool) -> dict[str, Any] | None:
     return find_driver(read, "deployments")
 
 
+def driver_left_behind(
+    read: Any,
+    wanted_nodes: list[dict[str, Any]],
+    csi_driver: dict[str, Any],
+    node_daemonset: dict[str, Any] | None = None,
+    controller_deployment: dict[str, Any] | None = None,
+) -> bool | None:
+    """Whether of a driver that is wished for only its CSIDriver object is there, which its chart keeps when the release
+    goes: no workload of it was found, and no node that is to reach EFS has it registered.
+
+    Source:  kube:get csinodes, by the names of the nodes
+    """
+    if node_daemonset or controller_deployment:
+        return None
+    found = read.many(("kube:get csinodes", {"name": n["metadata"]["name"]}) for n in wanted_nodes)
+    return EFS_DRIVER not in [d["name"] for n in found if n for d in n.get("spec", {}).get("drivers") or []]
+
+
 def controller_pods(read: Any, controller_deployment: dict[str, Any]) -> list[dict[str, Any]]:
     """The controller's pods, by the Deployment's selector, sorted by name.
 

@@ -145,5 +145,6 @@ def _the_one(found: list[dict[str, Any]], key: str, setting: str) -> Any:
     return Missing("", f"several have that name: {ids}", False, f"name one of them in the setting storage.{setting}")
 
 
-def _tag(thing: dict[str, Any]) -> str:
-    return next((str(t["Value"]) for t in thing.get("Tags") or [] if t["Key"] == OWN_TAG), "")
+def _tag(thing: dict[str, Any]) -> str | None:
+    """The name of the install in the thing's tag; None where it has none, which no name equals."""
+    return next((str(t["Value"]) for t in thing.get("Tags") or [] if t["Key"] == OWN_TAG), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from efsdiag.adoption import Reused
 from efsdiag.changes import Plan
 from efsdiag.model import Check, State, Verdict
 from efsdiag.remedy_rules import Remedy
@@ -29,6 +30,14 @@ def standing_lines(checks: Iterable[str], verdicts: Mapping[str, Verdict], rules
         made.append(((f"  {sign} ", style), (rules[check].claim, "")))
         made.append(((f"      {check}: {safe(verdicts[check].says)}", "dim"),))
     return made
+
+
+def reuse_lines(found: Iterable[Reused]) -> list[Line]:
+    """One line for each thing that is there and used; none where there is nothing."""
+    lines: list[Line] = [
+        (("  reuse ", "good"), (safe(thing.what), ""), (f"   found by {safe(thing.by)}", "dim")) for thing in found
+    ]
+    return [line("REUSED   what is there already", "title"), *lines, ()] if lines else []
 
 
 def later_lines(plan: Plan, now: Standing, rules: Mapping[str, Check], remedies: Mapping[str, Remedy]) -> list[Line]:

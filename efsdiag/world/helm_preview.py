@@ -8,6 +8,7 @@ from efsdiag.releases import Preview, Revision
 from efsdiag.world.chart_archive import read_chart
 from efsdiag.world.helm import Helm, HelmError
 from efsdiag.world.helm_reads import archive, dry_run, revisions
+from efsdiag.world.helm_releases import verify_new
 
 LATER = "looked-up-when-it-is-made"
 """Stands in a dry run for a value that is looked up only when the release is made."""
@@ -19,7 +20,9 @@ def preview(helm: Helm, write: Write, region: str = "") -> Preview:
     release, namespace = str(given["release"]), str(given["namespace"])
     now: Revision | None = None
     try:
-        now = next(reversed(revisions(helm, release, namespace)), None)
+        found = revisions(helm, release, namespace)
+        now = next(reversed(found), None)
+        verify_new(helm, given, found)
         path = archive(helm, given)
         chart = read_chart(path)
         rendered = dry_run(helm, write, given, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from efsdiag.changes import Trouble, Write
-from efsdiag.releases import Rendered, Revision
+from efsdiag.releases import ANY_MARK, Rendered, Revision
 from efsdiag.world.helm import Done, Helm, HelmError
 from efsdiag.world.helm_failures import failure_of
 from efsdiag.writes import helm_arguments, is_archive, label_of
@@ -20,6 +20,8 @@ from efsdiag.yaml_files import documents_of
 
 PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 """States of a release at which helm is at work, or was killed."""
+AT_REST = ("deployed", "superseded")
+"""States of a revision that came to its end."""
 
 
 def revisions(helm: Helm, release: str, namespace: str) -> tuple[Revision, ...]:
@@ -35,11 +37,14 @@ def revisions(helm: Helm, release: str, namespace: str) -> tuple[Revision, ...]:
 
 
 def is_marked(helm: Helm, release: str, namespace: str, mark: str) -> bool:
-    """Whether the newest revision has the mark as its label; it has that as soon as it exists. Errors: HelmError."""
+    """Whether the newest revision has the mark as its label, or any one of ours for `ANY_MARK`; it has that as soon as
+    it exists. Errors: HelmError.
+    """
     words = ["list", "--namespace", namespace, "--filter", f"^{re.escape(release)}$"]
     # Helm 4 lists releases of every state, and has no option that says so.
     words += ["--all"] if helm.version < (4, 0) else []
-    done = helm.run([*words, "--selector", label_of(mark), "--output", "json"])
+    selector = label_of("").rstrip("=") if mark == ANY_MARK else label_of(mark)
+    done = helm.run([*words, "--selector", selector, "--output", "json"])
     return bool(_json(done, f"helm list {release}"))
 
 

@@ -18,6 +18,7 @@ from efsdiag.releases import Revision
 from efsdiag.world.helm import Done, Helm, HelmError
 from efsdiag.world.helm_failures import failure_of
 from efsdiag.world.helm_reads import (
+    AT_REST,
     PENDING,
     archive,
     dry_run,
@@ -26,13 +27,13 @@ from efsdiag.world.helm_reads import (
     values_text,
     with_chart,
 )
+from efsdiag.world.helm_releases import pending, verify_new
 from efsdiag.writes import description_of, helm_arguments, mark_of
 
 STILL_AT_WORK = timedelta(minutes=10)
 """So long a release that is pending may have a helm that is at work on it."""
 _MARGIN_S = 120.0
 _DEFAULT_S = 300.0
-_AT_REST = ("deployed", "superseded")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def rehearse_release(helm: Helm, write: Write, given: Mapping[str, Any]) -> None
     try:
         state = _state(helm, write, given)
         if write.operation == "helm:upgrade":
-            _verify_free(state, given)
+            _verify_free(helm, state, given)
             dry_run(helm, write, given, archive(helm, given))
     except HelmError as error:
         raise _not_done(error) from error
@@ -94,7 +95,7 @@ def _state(helm: Helm, write: Write, given: Mapping[str, Any]) -> _State:
     mark = str(given.get("mark") or mark_of(write))
     found = revisions(helm, given["release"], given["namespace"])
     ours = next((r.number for r in reversed(found) if r.description == description_of(mark)), None)
-    if found and ours is None and found[-1].status not in _AT_REST:
+    if found and ours is None and found[-1].status not in AT_REST:
         # What failed or is pending has another description; the label is there from its first moment on.
         marked = is_marked(helm, given["release"], given["namespace"], mark)
         ours = found[-1].number if marked else None
@@ -104,7 +105,7 @@ def _state(helm: Helm, write: Write, given: Mapping[str, Any]) -> _State:
 def _words(helm: Helm, write: Write, given: Mapping[str, Any], state: _State) -> tuple[list[str], str]:
     """helm's words and standard input. Errors: HelmError, and WriteFailed where there is nothing to do."""
     if write.operation == "helm:upgrade":
-        _verify_free(state, given)
+        _verify_free(helm, state, given)
         words = with_chart(helm_arguments(write), str(given["chart"]), archive(helm, given))
         return [*words, "--values", "-"], values_text(given)
     _verify_ours(state, given)
@@ -112,13 +113,15 @@ def _words(helm: Helm, write: Write, given: Mapping[str, Any], state: _State) ->
     return ([*words[:2], str(_before(state, given)), *words[2:]] if write.operation == "helm:rollback" else words), ""
 
 
-def _verify_free(state: _State, given: Mapping[str, Any]) -> None:
+def _verify_free(helm: Helm, state: _State, given: Mapping[str, Any]) -> None:
     """Errors: WriteFailed THERE where it is done already, HelmError where helm is at work or somebody went on."""
     name, newest = _name(given), state.newest
     if newest is None:
         return
+    if state.ours is None:
+        verify_new(helm, given, state.all)
     if newest.status in PENDING:
-        raise _pending(given, newest)
+        raise pending(given, newest)
     if state.is_ours and newest.status == "deployed":
         raise WriteFailed(Trouble.THERE, f"{name} is deployed as revision {newest.number}, and that is this change")
     if state.ours is not None and not state.is_ours:
@@ -139,7 +142,7 @@ def _verify_ours(state: _State, given: Mapping[str, Any]) -> None:
         message = f"{name} was made as revision {state.ours} by this plan, and {newest.number} was made since"
         raise HelmError("release-changed", Trouble.CONFLICT, message, f"helm history {_quoted(given)} says what it is")
     if newest.status in PENDING and datetime.now(UTC) - newest.updated < STILL_AT_WORK:
-        raise _pending(given, newest)
+        raise pending(given, newest)
 
 
 def _before(state: _State, given: Mapping[str, Any]) -> int:
@@ -153,7 +156,7 @@ def _before(state: _State, given: Mapping[str, Any]) -> int:
 def _number_before(state: _State) -> int | None:
     """The revision that was at rest before ours; None where there is none."""
     mine = state.ours or 0
-    return max((r.number for r in state.all if r.number < mine and r.status in _AT_REST), default=None)
+    return max((r.number for r in state.all if r.number < mine and r.status in AT_REST), default=None)
 
 
 def _failed(helm: Helm, write: Write, given: Mapping[str, Any], before: _State, done: Done) -> WriteFailed:
@@ -181,18 +184,6 @@ def _most_s(given: Mapping[str, Any]) -> float:
     """So long the whole run may take: helm's time-out is for each hook, and there are those before and after."""
     parts = re.findall(r"([\d.]+)([smh])", str(given.get("timeout", "")))
     return 3 * (sum(float(number) * _UNIT_S[unit] for number, unit in parts) or _DEFAULT_S) + _MARGIN_S
-
-
-def _pending(given: Mapping[str, Any], newest: Revision) -> HelmError:
-    """A release at which helm is at work, or was killed at its work. It is never gone over blindly."""
-    since = newest.updated.astimezone(UTC).strftime("%H:%M:%S UTC")
-    message = f"{_name(given)} is {newest.status} since {since} (revision {newest.number})"
-    if newest.status in ("pending-install", "uninstalling"):
-        how = f"helm uninstall {_quoted(given)}"
-    else:
-        how = f"helm rollback {_quoted(given)}"
-    hint = f"another helm is at work, or was killed: wait for it; where none runs any more, {how}"
-    return HelmError("release-pending", Trouble.CONFLICT, message, hint)
 
 
 def _name(given: Mapping[str, Any]) -> str:
