@@ -165,7 +165,6 @@ _AWS = [
     Read("iam:GetPolicy", "iam:GetPolicy", ("PolicyArn",)),
     Read("iam:GetPolicyVersion", "iam:GetPolicyVersion", ("PolicyArn", "VersionId")),
     Read("eks:DescribeCluster", "eks:DescribeCluster", ("name",)),
-    Read("eks:DescribePodIdentityAssociation", "eks:DescribePodIdentityAssociation", ("clusterName", "associationId")),
     Read("eks:ListPodIdentityAssociations", "eks:ListPodIdentityAssociations", ("clusterName",)),
     Read(
         "eks:DescribePodIdentityAssociation",

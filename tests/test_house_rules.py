@@ -104,6 +104,7 @@ MAY_IMPORT = {
     "belongings": {
         "belongings",
         "changes",
+        "driver_role",
         "model",
         "nfs_group",
         "operations",

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.belongings.own import Belongings, Object, bears, listed, taken, unmarked
+from efsdiag.driver_role import MANAGED_POLICY
 from efsdiag.model import Ref
-from efsdiag.remedies.iam import CLIENT_POLICY, DRIVER_POLICY
+from efsdiag.remedies.iam import CLIENT_POLICY
 from efsdiag.settings import Settings
 
-OWN_POLICIES = frozenset(policy.rpartition("/")[2] for policy in (DRIVER_POLICY, CLIENT_POLICY))
+OWN_POLICIES = frozenset(policy.rpartition("/")[2] for policy in (MANAGED_POLICY, CLIENT_POLICY))
 """Managed policies that efsdiag attaches, by name: their ARNs differ from partition to partition."""
 
 
