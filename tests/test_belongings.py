@@ -36,7 +36,7 @@ from efsdiag.gather import Reader
 from efsdiag.model import Ref
 from efsdiag.nfs_group import RULE_SAYS
 from efsdiag.releases import ANY_MARK, release_change
-from efsdiag.settings import default_settings
+from efsdiag.setting_names import default_settings
 from efsdiag.world.helm_releases import origin_of
 from efsdiag.writes import MANAGED, write_of
 

@@ -9,7 +9,8 @@ from values import claim, efs_volume, node, provisioning, storage_class
 from values_aws import AP, AP_ARN, FS, World, absent, access_point, file_system, made, mount_target, value, volume
 
 from efsdiag.model import Missing, Query
-from efsdiag.settings import Settings, with_names
+from efsdiag.setting_names import with_names
+from efsdiag.settings import Settings
 
 OTHER = "fs-0fffffffffffffff0"
 BOTH = (FS, OTHER)
