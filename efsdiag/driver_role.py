@@ -14,6 +14,7 @@ from efsdiag.model import Ref, State
 from efsdiag.semantics.driver import CredentialPath
 from efsdiag.semantics.driver_rights import ANY_FILE_SYSTEM, judge_provisioning
 from efsdiag.semantics.iam_requests import CLUSTER_TAG
+from efsdiag.semantics.partitions import Partition
 from efsdiag.semantics.roles import Role
 from efsdiag.settings import Settings
 from efsdiag.writes import json_of, tag_list, write_of
@@ -49,7 +50,11 @@ LEAST_POLICY = {
 }
 """What the driver asks of AWS, and no more; the conditions keep it to access points of its own.
 https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/docs/iam-policy-example.json"""
-EC2_TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def ec2_trust(partition: Partition) -> dict[str, Any]:
+    """The statement that lets EC2 take a role for its instances; in China EC2 has another name."""
+    return {"Effect": "Allow", "Principal": {"Service": f"ec2.{partition.dns_suffix}"}, "Action": "sts:AssumeRole"}
 
 
 def trust_document(statement: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,19 +8,21 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.changes import Change, Declined, Lookup, Proposal, Risk, Write
-from efsdiag.driver_role import EC2_TRUST, attachment, rights_change, role_changes, trust_document
+from efsdiag.driver_role import attachment, ec2_trust, rights_change, role_changes, trust_document
 from efsdiag.evidence.cures import MOST_PROFILES
 from efsdiag.model import Finding, Ref, State
 from efsdiag.operations import read_of
 from efsdiag.semantics.credentials import judge_trust_in_ec2
+from efsdiag.semantics.instances import region_of
 from efsdiag.semantics.objects import instance_name
+from efsdiag.semantics.partitions import Partition, partition_in, partition_of
 from efsdiag.semantics.roles import Role
 from efsdiag.settings import Settings
 from efsdiag.writes import json_of, tag_list, write_of
 
 Object = dict[str, Any]
 
-CLIENT_POLICY = "arn:aws:iam::aws:policy/AmazonElasticFileSystemClientReadWriteAccess"
+CLIENT_POLICY = "policy/AmazonElasticFileSystemClientReadWriteAccess"
 OWN_NAME = "efsdiag-efs-csi-driver"
 """The role and the profile that are made where the account has none."""
 HOPS = "HttpPutResponseHopLimit"
@@ -65,7 +67,7 @@ def create_instance_profile(
     if instance is not controller_instance and not controller_instance.get("IamInstanceProfile"):
         # The same plan makes role and profile for the leading controller's instance, before this.
         return (_association(instance, name),)
-    rights = _rights(role, own_role, wanted)
+    rights = _rights(role, own_role, wanted, partition_of(region_of(controller_instance)))
     profile = next((p for p in account_profiles if p["InstanceProfileName"] == name), None)
     held = [str(r["RoleName"]) for r in (profile or {}).get("Roles") or []]
     if isinstance(rights, Declined):
@@ -83,11 +85,14 @@ def _instance(cause: Finding, leading: Object, peers: list[Object] | None) -> Ob
     return next((i for i in peers or [] if i["InstanceId"] == name), leading)
 
 
-def _rights(role: str, present: Role | None, wanted: Settings | None) -> tuple[Change, ...] | Declined:
+def _rights(
+    role: str, present: Role | None, wanted: Settings | None, partition: Partition
+) -> tuple[Change, ...] | Declined:
     """The changes that make the role and give it its rights, less those that are made already."""
     if present is not None and judge_trust_in_ec2(present.raw).state is not State.PASS:
         return Declined(f"the role {role} is there, and EC2 may not take it")
-    return role_changes(role, trust_document(EC2_TRUST), f"create the role {role}, which EC2 can take", present, wanted)
+    trust, words = trust_document(ec2_trust(partition)), f"create the role {role}, which EC2 can take"
+    return role_changes(role, trust, words, present, wanted, partition=partition.name)
 
 
 def _profile(name: str, wanted: Settings | None) -> Change:
@@ -139,12 +144,13 @@ def attach_driver_policy(
     role = (peer_roles or {}).get(cause.object.name if cause.object else "") or controller_role
     if role is None:
         return Declined("the role is not known")
-    partition = role.arn.split(":")[1] if role.arn else "aws"
-    return _attached(role, rights_change(role.name, role, wanted, partition))
+    return _attached(role, rights_change(role.name, role, wanted, partition_in(role.arn).name))
 
 
 def attach_client_policy(cause: Finding, node_role: Role) -> Proposal:
-    return _attached(node_role, attachment(node_role.name, CLIENT_POLICY))
+    return _attached(
+        node_role, attachment(node_role.name, f"arn:{partition_in(node_role.arn).name}:iam::aws:{CLIENT_POLICY}")
+    )
 
 
 def raise_hop_limit(
@@ -190,7 +196,7 @@ def trust_ec2(
         return Declined("whom the role trusts today is not known")
     statements = old.get("Statement") or []
     listed = statements if isinstance(statements, list) else [statements]
-    new = {**old, "Statement": [*listed, EC2_TRUST]}
+    new = {**old, "Statement": [*listed, ec2_trust(partition_in(str(role.get("Arn", ""))))]}
     name = str(role["RoleName"])
 
     def trusting(document: dict[str, Any]) -> Write:

@@ -9,9 +9,10 @@ from efsdiag.model import Ref, Unread, Verdict, failed, passed, unknown
 from efsdiag.semantics.driver import CredentialPath
 from efsdiag.semantics.iam import Context, PolicyError, Principal, parse_policy, trusts
 from efsdiag.semantics.objects import instance_name
+from efsdiag.semantics.partitions import PARTITIONS
 from efsdiag.semantics.roles import Role
 
-EC2 = ("ec2.amazonaws.com", "ec2.amazonaws.com.cn")
+EC2 = tuple(sorted({f"ec2.{p.dns_suffix}" for p in PARTITIONS}))
 """What the service is called, and what it is called in China; either will do."""
 PODS = "pods.eks.amazonaws.com"
 PODS_ACTIONS = ("sts:AssumeRole", "sts:TagSession")

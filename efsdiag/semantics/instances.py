@@ -47,7 +47,7 @@ def identities_of(node: dict[str, Any], csi_node: dict[str, Any] | None = None) 
 def region_of(instance: Mapping[str, Any]) -> str:
     """The region of an instance, from its zone: "us-east-1" of "us-east-1a"; "" where it is not known."""
     zone = str((instance.get("Placement") or {}).get("AvailabilityZone", ""))
-    found = re.match(r"[a-z]{2}(-[a-z]+)+-\d+", zone)
+    found = re.match(r"[a-z]{2,4}(-[a-z]+)+-\d+", zone)
     return found[0] if found else ""
 
 

@@ -9,23 +9,10 @@ from __future__ import annotations
 import re
 
 from efsdiag.semantics.claims import EfsVolume
+from efsdiag.semantics.partitions import partition_of
 
 DNS_HANDLE = re.compile(r"fs-[0-9a-f]+\.efs\.([a-z0-9-]+)\.[a-z]")
-SUFFIXES = (
-    ("cn-", "amazonaws.com.cn"),
-    ("us-iso-", "c2s.ic.gov"),
-    ("us-isob-", "sc2s.sgov.gov"),
-    ("us-isof-", "csp.hci.ic.gov"),
-    ("eu-isoe-", "cloud.adc-e.uk"),
-    ("eusc-", "amazonaws.eu"),
-)
-"""Where a region's names end otherwise than in amazonaws.com, by how the region begins."""
 S3_FILES = {"amazonaws.com": "on.aws", "amazonaws.com.cn": "on.amazonwebservices.com.cn"}
-
-
-def dns_suffix(region: str) -> str:
-    """How the names of the region's services end: "amazonaws.com", in China "amazonaws.com.cn"."""
-    return next((suffix for start, suffix in SUFFIXES if region.startswith(start)), "amazonaws.com")
 
 
 def handle_region(volume: EfsVolume) -> str:
@@ -42,7 +29,7 @@ def mount_name(volume: EfsVolume, region: str, zone_id: str) -> str:
     if volume.by_address:
         return ""
     region = _option(volume, "region") or handle_region(volume) or region
-    suffix = dns_suffix(region)
+    suffix = partition_of(region).dns_suffix
     if volume.kind == "s3files":
         return f"{zone_id}.{volume.file_system}.s3files.{region}.{S3_FILES.get(suffix, suffix)}" if zone_id else ""
     name = f"{volume.file_system}.efs.{region}.{suffix}"
