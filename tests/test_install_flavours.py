@@ -106,8 +106,10 @@ def test_an_install_on_kops_gives_the_rights_to_the_role_that_its_nodes_have(tmp
         ]
         assert after["attached"] == before["attached"], "kops would detach it"
         assert dict(after["inline"]) == {f"masters.{CLUSTER}": [], f"nodes.{CLUSTER}": ["prometheus-efs-efs-csi"]}
-        limits = [options["HttpPutResponseHopLimit"] for _, options in after["instances"]]
-        assert limits == [1, 2], "pods of the control plane reach no credentials, as before"
+        profiles = {instance: arn.rpartition("/")[2] for instance, arn in after["associations"]}
+        limits = {profiles[instance]: options["HttpPutResponseHopLimit"] for instance, options in after["instances"]}
+        says = "pods of the control plane reach no credentials, as before"
+        assert limits == {f"masters.{CLUSTER}": 1, f"nodes.{CLUSTER}": 2}, says
 
 
 # --- which instance a node is ---------------------------------------------------------------------------------------
