@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partialmethod
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -35,6 +35,7 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import AWSManagedPolicy, IAMBackend, iam_backends
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.server import ThreadedMotoServer
+from werkzeug.serving import BaseWSGIServer
 
 from efsdiag.operations import READS
 from efsdiag.writes import WRITES
@@ -148,8 +149,11 @@ _METADATA_PARAMETERS = {
 
 
 def _mended_moto() -> ExitStack:
-    """What moto does otherwise than AWS, put right as long as the stack is open."""
+    """What moto does otherwise than AWS, or slowly, put right as long as the stack is open."""
     stack = ExitStack()
+    # Its server looks twice a second whether it is to stop, and whoever stops it waits for that.
+    serve = partialmethod(BaseWSGIServer.serve_forever, 0.02)
+    stack.enter_context(patch.object(BaseWSGIServer, "serve_forever", serve))
     stack.enter_context(patch.object(MotoRandom, "get_random_hex", _long_hex))
     stack.enter_context(patch.object(InstanceBackend, "modify_instance_metadata_options", _modify_metadata))
     stack.enter_context(patch.object(IAMBackend, "remove_role_from_instance_profile", _remove_role))

@@ -208,19 +208,20 @@ def test_where_results_go_is_told_without_the_password_in_its_address(story: Lab
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "ends", "wanted"),
     [
-        (["install", "--plan"], r"PLAN [0-9a-f]{12} .*\n(.*\n)*.*spread-controller"),
-        (["install", "--dry-run"], r"instance-profile-associated: instance i-\w+ .* has no instance profile"),
-        (["uninstall"], "the journal has nothing of this install"),
+        (["install", "--plan"], 0, r"PLAN [0-9a-f]{12} .*\n(.*\n)*.*spread-controller"),
+        (["install", "--dry-run"], 0, r"instance-profile-associated: instance i-\w+ .* has no instance profile"),
+        # Helm, where it is there at all, sends no token to a server without TLS.
+        (["uninstall"], 3, "could not be looked at: release prometheus of monitoring"),
     ],
     ids=["install --plan", "install --dry-run", "uninstall"],
 )
-def test_an_install_has_no_secret(story: Lab, words: list[str], wanted: str) -> None:
+def test_an_install_has_no_secret(story: Lab, words: list[str], ends: int, wanted: str) -> None:
     """Of the workload of the story, which has secrets everywhere."""
     where = ["--set", "namespace=default"] if words[0] == "install" else []
     code, text = said(story, *words, *where, "-v")
-    assert code == 0, text
+    assert code == ends, text
     assert re.search(wanted, text), text
 
 

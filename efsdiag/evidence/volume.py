@@ -120,11 +120,12 @@ def storage_classes(read: Any, unbound_claims: tuple[Claim, ...]) -> list[dict[s
 
 
 def defaults_of_cluster(read: Any, claims: tuple[Claim, ...]) -> list[dict[str, Any]] | None:
-    """The classes marked as default, as `default_classes`, also where every claim is bound; absent without claims.
+    """The classes marked as default, as `default_classes`, also where every claim is bound; absent where none exists.
 
     Source:  kube:list storageclasses
     """
-    return default_classes(read("kube:list storageclasses") or []) if claims else None
+    exist = any(c.object is not None for c in claims)
+    return default_classes(read("kube:list storageclasses") or []) if exist else None
 
 
 def default_classes(storage_classes: list[dict[str, Any]]) -> list[dict[str, Any]]:
