@@ -32,6 +32,7 @@ from efsdiag.charts import prometheus_release
 from efsdiag.cli.charts import verify_releases
 from efsdiag.cli.faults import Fault
 from efsdiag.cli.sources import LiveOptions
+from efsdiag.driver_role import LEAST_POLICY
 from efsdiag.gather import Reader
 from efsdiag.model import Ref
 from efsdiag.nfs_group import RULE_SAYS
@@ -46,6 +47,7 @@ ROLE = WANTED.iam.role
 OWN = {"Tags": [{"Key": "efsdiag/name", "Value": NAME}]}
 OTHERS = {"Tags": [{"Key": "efsdiag/name", "Value": "another"}]}
 GROUP = {**security_group("sg-own", "sg-node"), "GroupName": f"{NAME}-efs"}
+ISSUER = "oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF"
 PROFILE = {"InstanceProfileName": ROLE, "Arn": f"arn:aws:iam::1:instance-profile/{ROLE}", "Roles": [{"RoleName": ROLE}]}
 
 
@@ -180,6 +182,8 @@ def identities(
     on: dict[str, str] | None = None,
     profiles: tuple[dict[str, Any], ...] = (),
     pods: dict[str, str] | None = None,
+    document: dict[str, Any] = LEAST_POLICY,
+    issuer: str = "",
 ) -> Belongings:
     """What is found: `on` is instance → profile, `attached` is role → policies, `pods` service account → role."""
     arn = "arn:aws:iam::1:instance-profile/"
@@ -202,13 +206,17 @@ def identities(
         "iam:ListInstanceProfiles": {"InstanceProfiles": [p for p in (profile, *profiles) if p]},
         "iam:ListAttachedRolePolicies": policies,
         "iam:ListRolePolicies": {"PolicyNames": list(inline)},
+        "iam:GetRolePolicy": {"PolicyDocument": document},
+        "iam:ListOpenIDConnectProviders": {
+            "OpenIDConnectProviderList": [{"Arn": f"arn:aws:iam::1:oidc-provider/{i}"} for i in (ISSUER, f"{ISSUER}0")]
+        },
         "eks:ListPodIdentityAssociations": {"associations": known},
         "eks:DescribePodIdentityAssociation": lambda q: {
             "association": {"roleArn": f"arn:aws:iam::1:role/{(pods or {})[str(q.get('associationId'))[2:]]}"}
         },
     }
     found = Belongings()
-    identity.find_identity(Reader(World(answers), 1), [instance()], "c1" if pods else "", WANTED, found)
+    identity.find_identity(Reader(World(answers), 1), [instance()], "c1" if pods else "", issuer, WANTED, found)
     return found
 
 
@@ -261,9 +269,28 @@ def test_a_policy_on_a_role_that_the_nodes_had_is_told_and_stays() -> None:
     found = identities(
         on={INSTANCE: "nodes"}, profiles=(nodes,), attached={"nodes": ["AmazonEFSCSIDriverPolicy", "Other"]}
     )
-    assert operations(found) == []
-    (says,) = found.stays
+    assert (operations(found), found.stays) == ([], [])
+    (says,) = found.perhaps.values()
     assert says.startswith("policy AmazonEFSCSIDriverPolicy is attached to role nodes, which bears no mark")
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["as it is made", "with other words"])
+def test_an_inline_policy_on_a_role_that_the_nodes_had_goes_where_each_word_of_it_is_an_installs(own: bool) -> None:
+    nodes = {**PROFILE, "Arn": "arn:aws:iam::1:instance-profile/nodes", "Roles": [{"RoleName": "nodes"}]}
+    names = (WANTED.iam.policy, "theirs")
+    document = LEAST_POLICY if own else {**LEAST_POLICY, "Statement": LEAST_POLICY["Statement"][:1]}
+    found = identities(on={INSTANCE: "nodes"}, profiles=(nodes,), inline=names, document=document)
+    removal = write_of("iam:DeleteRolePolicy", RoleName="nodes", PolicyName=WANTED.iam.policy)
+    assert [change.write for change in found.changes] == ([removal] if own else [])
+    assert ("says something else than an install writes" in "".join(found.perhaps.values())) is not own
+
+
+def test_the_clusters_issuer_in_iam_is_told_and_stays() -> None:
+    found = identities(issuer=ISSUER)
+    assert (operations(found), found.stays) == ([], [])
+    assert list(found.perhaps) == [f"iam:CreateOpenIDConnectProvider https://{ISSUER}"]
+    assert "roles of others may trust it" in "".join(found.perhaps.values())
+    assert identities(issuer="oidc.eks.eu-west-1.amazonaws.com/id/OTHER").perhaps == {}
 
 
 def test_associations_of_the_role_with_service_accounts_go_and_those_of_other_roles_stay() -> None:

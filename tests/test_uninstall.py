@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from awsworld import EC2, Asked, Trouble
 from installlab import SAFE, Cluster, InstallLab, bare, install_lab
 from permits import rights_of
 from sampling import one_in
-from test_install import CALLS
+from test_install import CALLS, profile_on_every_node
 
 from efsdiag.cli import uninstalling
 from efsdiag.treat.journal import journals
@@ -82,6 +83,17 @@ def test_without_its_journal_an_install_is_taken_back_by_its_marks_with_the_prin
         assert lab.run("uninstall", *what) == 6, lab.printed
         assert lab.run("uninstall", *what, "--approve", digest_of(lab.printed)) == 0, lab.printed
     assert (lab.account(), lab.cluster()) == (account, cluster)
+
+
+def test_without_its_journal_the_policy_in_a_role_of_others_is_known_by_its_name_and_words(lab: InstallLab) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    profile_on_every_node(lab, "nodes", json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    account = lab.account()
+    assert lab.run(*SAFE) == 0, lab.printed
+    assert lab.account()["inline"] != account["inline"]
+    shutil.rmtree(lab.journal)
+    uninstalled(lab)
+    assert lab.account() == {**account, "systems": lab.account()["systems"]}
 
 
 @pytest.mark.parametrize("kept", one_in(2, [0, 1]), ids=["the first round and each second after it", "the others"])

@@ -1,6 +1,7 @@
 """What of an install is in IAM: its role, its instance profile, and what was associated with them.
 
-A policy that was attached to a role of others bears no mark: it is told, and left.
+A policy that was attached to a role of others bears no mark, nor does the cluster's issuer in IAM, which other roles
+may have come to trust: they are told, and left. An inline policy is known by its name and by every word of it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from efsdiag.belongings.own import Belongings, Object, bears, listed, taken, unmarked
-from efsdiag.driver_role import MANAGED_POLICY
+from efsdiag.driver_role import LEAST_POLICY, MANAGED_POLICY
 from efsdiag.model import Ref
 from efsdiag.remedies.iam import CLIENT_POLICY
 from efsdiag.settings import Settings
@@ -17,18 +18,23 @@ OWN_POLICIES = frozenset(policy.rpartition("/")[2] for policy in (MANAGED_POLICY
 """Managed policies that efsdiag attaches, by name: their ARNs differ from partition to partition."""
 
 
-def find_identity(read: Any, instances: list[Object], cluster_name: str, settings: Settings, found: Belongings) -> None:
+def find_identity(
+    read: Any, instances: list[Object], cluster_name: str, issuer: str, settings: Settings, found: Belongings
+) -> None:
     """Associations of the install's profile and role, then the profile, then the role.
 
-    `instances` are those of the cluster's nodes, `cluster_name` is that of an EKS cluster, else "".
+    `instances` are those of the cluster's nodes, `cluster_name` and `issuer` those of an EKS cluster, else "".
     Source:  iam:GetInstanceProfile, iam:GetRole, iam:ListInstanceProfiles, iam:ListAttachedRolePolicies,
-             iam:ListRolePolicies, ec2:DescribeIamInstanceProfileAssociations, eks:ListPodIdentityAssociations
+             iam:ListRolePolicies, iam:GetRolePolicy, iam:ListOpenIDConnectProviders,
+             ec2:DescribeIamInstanceProfileAssociations, eks:ListPodIdentityAssociations
     Errors:  Unreadable
     """
     associations = _associations(read)
     profile = _profile(read, settings, instances, associations, found)
     _role(read, settings, cluster_name, profile, found)
     _policies_of_others(read, settings, instances, associations, found)
+    if issuer:
+        _issuer(read, issuer, found)
 
 
 def _associations(read: Any) -> list[Object]:
@@ -135,7 +141,28 @@ def _policies_of_others(
         attached = (read("iam:ListAttachedRolePolicies", RoleName=name) or {}).get("AttachedPolicies", [])
         for policy in attached:
             if policy["PolicyName"] in OWN_POLICIES:
-                found.stays.append(
+                found.perhaps[f"iam:AttachRolePolicy {name}"] = (
                     f"policy {policy['PolicyName']} is attached to role {name}, which bears no mark: "
                     "whether an install attached it, only its journal knows"
                 )
+        if settings.iam.policy in (read("iam:ListRolePolicies", RoleName=name) or {}).get("PolicyNames", []):
+            _inline_policy(read, name, settings.iam.policy, found)
+
+
+def _inline_policy(read: Any, role: str, policy: str, found: Belongings) -> None:
+    given = {"RoleName": role, "PolicyName": policy}
+    maker = f"iam:PutRolePolicy {role}"
+    if (read("iam:GetRolePolicy", **given) or {}).get("PolicyDocument") == LEAST_POLICY:
+        words = f"delete the inline policy {policy} of the role {role}, which stays"
+        found.own.append(taken("iam:DeleteRolePolicy", words, Ref("Role", role), maker, **given))
+    else:
+        found.perhaps[maker] = f"inline policy {policy} of role {role} says something else than an install writes"
+
+
+def _issuer(read: Any, issuer: str, found: Belongings) -> None:
+    providers = (read("iam:ListOpenIDConnectProviders") or {}).get("OpenIDConnectProviderList", [])
+    if any(str(p["Arn"]).partition(":oidc-provider/")[2] == issuer for p in providers):
+        found.perhaps[f"iam:CreateOpenIDConnectProvider https://{issuer}"] = (
+            f"OIDC provider {issuer} is registered in IAM: whether an install did that, only its journal knows, "
+            "and roles of others may trust it"
+        )

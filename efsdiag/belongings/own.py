@@ -26,6 +26,7 @@ NAMED_BY = {
     "iam:AddRoleToInstanceProfile": "InstanceProfileName",
     "iam:AttachRolePolicy": "RoleName",
     "iam:CreateInstanceProfile": "InstanceProfileName",
+    "iam:CreateOpenIDConnectProvider": "Url",
     "iam:CreateRole": "RoleName",
     "iam:PutRolePolicy": "RoleName",
 }
@@ -56,6 +57,8 @@ class Belongings:
     own: list[Own] = field(default_factory=list)
     stays: list[str] = field(default_factory=list)
     """What is left, each with the reason."""
+    perhaps: dict[str, str] = field(default_factory=dict)
+    """Why something stays that bears no mark, by what an install would have made it: its journal may know it."""
     unread: list[str] = field(default_factory=list)
     """What could not be looked at, each with what would make it readable."""
 

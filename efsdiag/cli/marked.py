@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from efsdiag.belongings import cluster, identity, network
@@ -34,12 +34,23 @@ class Marked:
     makers: frozenset[str]
     """By what an install made them."""
     stays: tuple[str, ...]
+    perhaps: Mapping[str, str]
+    """What stays because it bears no mark, by what an install would have made it."""
     unread: tuple[str, ...]
 
     def is_in(self, found: Sequence[Journal]) -> bool:
         """Whether the journals know all of it, and take it back themselves."""
-        known = {maker_of(j.plan.changes[i].write) for j in found for i in j.to_undo}
-        return self.makers <= known
+        return self.makers <= makers_in(found)
+
+    def staying_beside(self, found: Sequence[Journal]) -> tuple[str, ...]:
+        """What stays, each with the reason, but for what the journals take back themselves."""
+        known = makers_in(found)
+        return (*self.stays, *(says for maker, says in self.perhaps.items() if maker not in known))
+
+
+def makers_in(found: Sequence[Journal]) -> set[str]:
+    """The writes that the journals take back, as `maker_of` has them."""
+    return {maker_of(j.plan.changes[i].write) for j in found for i in j.to_undo}
 
 
 def marked(done: Looked, request: Request, settings: Settings) -> Marked:
@@ -58,6 +69,7 @@ def marked(done: Looked, request: Request, settings: Settings) -> Marked:
         tuple(_plan(done, settings, name, part) for name, part in zip(PARTS, whole, strict=True) if part.own),
         frozenset(own.maker for part in whole for own in part.own),
         tuple(dict.fromkeys(line for part in whole for line in part.stays)),
+        {maker: says for part in whole for maker, says in part.perhaps.items()},
         tuple(dict.fromkeys(line for part in whole for line in part.unread)),
     )
 
@@ -96,11 +108,20 @@ def _driver(done: Looked, read: Reader, request: Request, settings: Settings, pa
         return
     _release(done, request, settings.driver.release, settings.driver.namespace, part)
     part.look("CSIDriver", lambda: cluster.find_driver_object(read, part))
-    name = done.gather()("eks_cluster_name")
-    if isinstance(name, Missing) and not name.absent:
-        part.unread.append(f"the name of the EKS cluster: {name.why}")
-    eks = str(name.value) if isinstance(name, Evidence) else ""
-    part.look("instance profile and role", lambda: identity.find_identity(read, _instances(read), eks, settings, part))
+    eks, issuer = _of_eks(done, "eks_cluster_name", part), _of_eks(done, "eks_issuer", part)
+
+    def identities() -> None:
+        identity.find_identity(read, _instances(read), eks, issuer, settings, part)
+
+    part.look("instance profile and role", identities)
+
+
+def _of_eks(done: Looked, evidence: str, part: Belongings) -> str:
+    """What is known of the EKS cluster; "" where there is none, or where that could not be looked at."""
+    found = done.gather()(evidence)
+    if isinstance(found, Missing) and not found.absent:
+        part.unread.append(f"the EKS cluster: {found.why}")
+    return str(found.value) if isinstance(found, Evidence) else ""
 
 
 def _instances(read: Reader) -> list[dict[str, object]]:

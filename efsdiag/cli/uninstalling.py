@@ -108,7 +108,7 @@ def _staying(found: Sequence[Journal], own: Marked) -> list[Line]:
     steps = [pair for journal in found for pair in zip(journal.plan.changes, journal.steps, strict=True)]
     lines = [line(f"  not taken back: {safe(c.words)}", "warn") for c, s in steps if s is Step.DONE and c.undo is None]
     lines += [line(f"  was there before: {safe(c.words)}", "dim") for c, s in steps if s is Step.THERE]
-    lines += [line(f"  {safe(says)}", "warn") for says in own.stays]
+    lines += [line(f"  {safe(says)}", "warn") for says in own.staying_beside(found)]
     lines += [line(f"  could not be looked at: {safe(says)}", "bad") for says in own.unread]
     return [(), line("WHAT STAYS", "title"), *lines] if lines else []
 
