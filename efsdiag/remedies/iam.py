@@ -64,9 +64,6 @@ def create_instance_profile(
         return Declined(f"the account has a profile for it already ({names})")
     role = wanted.iam.role if wanted else OWN_NAME
     name = wanted.iam.instance_profile if wanted else OWN_NAME
-    if instance is not controller_instance and not controller_instance.get("IamInstanceProfile"):
-        # The same plan makes role and profile for the leading controller's instance, before this.
-        return (_association(instance, name),)
     rights = _rights(role, own_role, wanted, partition_of(region_of(controller_instance)))
     profile = next((p for p in account_profiles if p["InstanceProfileName"] == name), None)
     held = [str(r["RoleName"]) for r in (profile or {}).get("Roles") or []]
@@ -74,6 +71,9 @@ def create_instance_profile(
         return rights
     if held and held != [role]:
         return Declined(f"the instance profile {name} holds the role {held[0]}, which may not make EFS volumes")
+    if instance is not controller_instance and not controller_instance.get("IamInstanceProfile"):
+        # The same plan makes role and profile for the leading controller's instance, before this.
+        return (_association(instance, name),)
     made = () if profile else (_profile(name, wanted),)
     added = () if held else (_in_profile(name, role),)
     return (*rights, *made, *added, _association(instance, name))
