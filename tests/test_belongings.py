@@ -106,6 +106,7 @@ def around(
         "ec2:DescribeSecurityGroups": described,
         "efs:DescribeMountTargets": {"MountTargets": [mount_target(t, subnet=f"subnet-{t}") for t in groups]},
         "efs:DescribeMountTargetSecurityGroups": lambda q: {"SecurityGroups": groups[str(q.get("MountTargetId"))]},
+        "kube:list persistentvolumes": [],
     }
     found = Belongings()
     network.find_network(Reader(World(answers), 1), [system or file_system(**OWN)], [instance()], WANTED, found)

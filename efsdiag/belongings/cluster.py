@@ -75,14 +75,22 @@ def driver_users(read: Any, settings: Settings) -> list[str]:
 
     Source:  kube:list persistentvolumes. Errors: Unreadable.
     """
-    found = []
-    for volume in read("kube:list persistentvolumes") or []:
-        reference = volume["spec"].get("claimRef") or {}
-        ours = (reference.get("namespace"), reference.get("name")) == (settings.namespace, settings.claim)
-        bound = (volume.get("status") or {}).get("phase") == "Bound"
-        if (volume["spec"].get("csi") or {}).get("driver") == EFS_DRIVER and bound and not ours:
-            found.append(str(volume["metadata"]["name"]))
-    return sorted(found)
+    volumes = read("kube:list persistentvolumes") or []
+    driven = [v for v in volumes if (v["spec"].get("csi") or {}).get("driver") == EFS_DRIVER]
+    return sorted(str(v["metadata"]["name"]) for v in driven if serves_others(v, settings))
+
+
+def serves_others(volume: Object, settings: Settings) -> bool:
+    """Whether the volume is bound to another claim than that of the settings."""
+    reference = volume["spec"].get("claimRef") or {}
+    ours = (reference.get("namespace"), reference.get("name")) == (settings.namespace, settings.claim)
+    return (volume.get("status") or {}).get("phase") == "Bound" and not ours
+
+
+def other_claims(pod_spec: Object, settings: Settings) -> list[str]:
+    """The claims that such a pod mounts, where that of the settings is not among them."""
+    mounted = set(claim_volume_names(pod_spec).values())
+    return [] if settings.claim in mounted else sorted(mounted)
 
 
 def find_driver_object(read: Any, found: Belongings) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from efsdiag.belongings.cluster import serves_others
 from efsdiag.belongings.own import Belongings, Object, bears, listed, taken, unmarked
 from efsdiag.model import Ref
 from efsdiag.nfs_group import RULE_SAYS
@@ -58,7 +59,7 @@ def find_access_points(read: Any, systems: list[Object], settings: Settings, fou
                 v["metadata"]["name"]
                 for v in volumes
                 if name in str((v["spec"].get("csi") or {}).get("volumeHandle", ""))
-                and v["metadata"]["name"] != settings.volume
+                and (v["metadata"]["name"] != settings.volume or serves_others(v, settings))
             ]
             if not bears(point, settings):
                 if token or name == settings.storage.access_point:
@@ -79,7 +80,8 @@ def find_network(
 ) -> None:
     """Mount targets, then the rules that name the group, then the group itself.
 
-    Source:  ec2:DescribeSecurityGroups, efs:DescribeMountTargets, efs:DescribeMountTargetSecurityGroups
+    Source:  ec2:DescribeSecurityGroups, efs:DescribeMountTargets, efs:DescribeMountTargetSecurityGroups,
+             kube:list persistentvolumes
     Errors:  Unreadable
     """
     ends = [node_end(i) for i in instances]
@@ -108,25 +110,33 @@ def _mount_targets(
 ) -> dict[str, list[str]]:
     """Security group → the mount targets that use it and stay."""
     kept: dict[str, list[str]] = {}
+    volumes = [v for v in read("kube:list persistentvolumes") or [] if serves_others(v, settings)]
     for system in systems:
         of = str(system["FileSystemId"])
+        users = [v["metadata"]["name"] for v in volumes if _lies_on(v, of)]
         for target in (read("efs:DescribeMountTargets", FileSystemId=of) or {}).get("MountTargets", []):
             if target.get("LifeCycleState") in GONE:
                 continue
             name, subnet = str(target["MountTargetId"]), str(target["SubnetId"])
             groups = (read("efs:DescribeMountTargetSecurityGroups", MountTargetId=name) or {}).get("SecurityGroups", [])
-            if bears(system, settings) and groups and set(groups) <= own:
+            if bears(system, settings) and groups and set(groups) <= own and not users:
                 words = f"delete mount target {name} of {of} in {subnet}"
                 on, maker = Ref("MountTarget", name), f"efs:CreateMountTarget {subnet}"
                 found.own.append(taken("efs:DeleteMountTarget", words, on, maker, MountTargetId=name))
                 continue
             for group in groups:
                 kept.setdefault(group, []).append(name)
-            why = f"{of} bears no tag of this install"
+            why = f"has no tags, and {of} bears no tag of this install"
             if bears(system, settings):
-                why = f"its security groups ({listed(groups)}) are not the install's alone"
-            found.stays.append(f"mount target {name} of {of} has no tags, and {why}")
+                why = f"has no tags, and its security groups ({listed(groups)}) are not the install's alone"
+            why = f"is used by volume {listed(users)}" if users else why
+            found.stays.append(f"mount target {name} of {of} {why}")
     return kept
+
+
+def _lies_on(volume: Object, system: str) -> bool:
+    """Whether the volume is on the file system, by its handle: fs-0a1, fs-0a1:/path or fs-0a1::fsap-0b2."""
+    return str((volume["spec"].get("csi") or {}).get("volumeHandle", "")).partition(":")[0] == system
 
 
 def _rules(read: Any, groups: list[str], own: str, found: Belongings) -> None:

@@ -58,7 +58,7 @@ def marked(done: Looked, request: Request, settings: Settings) -> Marked:
     read = Reader(done.source, done.opened.workers)
     whole = [Belongings() for _ in PARTS]
     prometheus, storage, driver = whole
-    _release(done, request, settings.prometheus.release, settings.namespace, prometheus)
+    _prometheus(done, request, settings, prometheus)
     held = _held(read, settings, prometheus)
     if held:
         storage.stays.append(held)
@@ -72,6 +72,17 @@ def marked(done: Looked, request: Request, settings: Settings) -> Marked:
         {maker: says for part in whole for maker, says in part.perhaps.items()},
         tuple(dict.fromkeys(line for part in whole for line in part.unread)),
     )
+
+
+def _prometheus(done: Looked, request: Request, settings: Settings, part: Belongings) -> None:
+    """The release of Prometheus. Its mark does not name the install; the claim of its data tells whose it is."""
+    spec = done.gather()("pod_spec")
+    others = cluster.other_claims(spec.value, settings) if isinstance(spec, Evidence) else []
+    if others:
+        name, on = f"release {settings.prometheus.release} of {settings.namespace}", ", ".join(others)
+        part.stays.append(f"{name}: its data is on claim {on}, and the settings are about claim {settings.claim}")
+        return
+    _release(done, request, settings.prometheus.release, settings.namespace, part)
 
 
 def _held(read: Reader, settings: Settings, prometheus: Belongings) -> str:

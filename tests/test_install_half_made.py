@@ -1,0 +1,99 @@
+"""An install, and its uninstall, where others were there before, or something was left half made."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from installlab import SAFE, InstallLab, bare, install_lab
+
+NAME = "prometheus-efs"
+ROLE = f"{NAME}-efs-csi"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[InstallLab]:
+    with install_lab(bare(), tmp_path) as made:
+        yield made
+
+
+# --- IAM ------------------------------------------------------------------------------------------------------------
+
+
+def trust_in(service: str) -> str:
+    allowed = {"Effect": "Allow", "Principal": {"Service": f"{service}.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+
+
+@pytest.mark.parametrize("what", ["role", "profile"])
+def test_what_is_declined_for_the_first_instance_is_not_done_to_the_others(lab: InstallLab, what: str) -> None:
+    iam = lab.aws.client("iam")
+    if what == "role":
+        iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=trust_in("lambda"))
+        said = f"the role {ROLE} is there, and EC2 may not take it"
+    else:
+        iam.create_instance_profile(InstanceProfileName=ROLE)
+        iam.create_role(RoleName="admin", AssumeRolePolicyDocument=trust_in("ec2"))
+        iam.add_role_to_instance_profile(InstanceProfileName=ROLE, RoleName="admin")
+        said = f"the instance profile {ROLE} holds the role admin, which may not make EFS volumes"
+    assert lab.run("install", "--plan") == 0, lab.printed
+    assert "associate instance" not in lab.printed
+    assert " ".join(lab.printed.split()).count(said) == 2, "once for each instance"
+
+
+# --- what others use ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstallLab]:
+    """A world in which all is installed, and the journal is lost; the tests only read it."""
+    with install_lab(bare(), tmp_path_factory.mktemp("installed")) as lab:
+        assert lab.run(*SAFE) == 0, lab.printed
+        shutil.rmtree(lab.journal)
+        yield lab
+
+
+def taken_back(lab: InstallLab, *flags: str) -> tuple[str, str]:
+    """What an uninstall would take back, and what would stay, each on one line."""
+    assert lab.run("uninstall", "--plan", *flags) == 0, lab.printed
+    takes, _, stays = " ".join(lab.printed.split()).partition("WHAT STAYS")
+    return takes, stays
+
+
+def test_a_prometheus_on_another_claim_is_not_taken_back(installed: InstallLab) -> None:
+    takes, stays = taken_back(installed, "--set", "claim=other")
+    assert "release prometheus" not in takes
+    assert f"its data is on claim {NAME}, and the settings are about claim other" in stays
+    assert "uninstall the release prometheus of monitoring" in taken_back(installed)[0]
+
+
+def test_what_serves_the_volume_of_another_claim_is_not_taken_back(installed: InstallLab) -> None:
+    """The same name with another namespace: the volume, and who mounts it, is not of these settings."""
+    takes, stays = taken_back(installed, "--set", "namespace=other")
+    assert "mount target" not in takes
+    assert "access point" not in takes
+    assert "security group" not in takes
+    assert re.search(rf"mount target \S+ of \S+ is used by volume {NAME}", stays), stays
+    assert re.search(rf"access point \S+ is used by volume {NAME}", stays), stays
+
+
+def test_mount_targets_under_volumes_of_others_are_not_taken_back(installed: InstallLab) -> None:
+    volume = copy.deepcopy(installed.kube.object("persistentvolumes", NAME))
+    assert volume is not None
+    system = str(volume["spec"]["csi"]["volumeHandle"]).partition(":")[0]
+    volume["metadata"]["name"] = "theirs"
+    volume["spec"]["csi"]["volumeHandle"] = f"{system}:/theirs"
+    volume["spec"]["claimRef"] = {"namespace": "shop", "name": "theirs", "uid": "theirs"}
+    installed.kube.add(volume)
+    try:
+        takes, stays = taken_back(installed)
+    finally:
+        installed.kube.remove("persistentvolumes", "theirs")
+    assert "delete mount target" not in takes
+    assert "delete access point" in takes, "only theirs stays"
+    assert re.search(r"mount target \S+ of \S+ is used by volume theirs", stays), stays
