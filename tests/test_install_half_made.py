@@ -97,3 +97,49 @@ def test_mount_targets_under_volumes_of_others_are_not_taken_back(installed: Ins
     assert "delete mount target" not in takes
     assert "delete access point" in takes, "only theirs stays"
     assert re.search(r"mount target \S+ of \S+ is used by volume theirs", stays), stays
+
+
+# --- a claim and a volume that are not on EFS -----------------------------------------------------------------------
+
+EBS = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolume",
+    "metadata": {"name": NAME},
+    "spec": {
+        "accessModes": ["ReadWriteMany"],
+        "capacity": {"storage": "50Gi"},
+        "csi": {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-0a1"},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": "",
+        "volumeMode": "Filesystem",
+    },
+    "status": {"phase": "Available"},
+}
+CLAIM = {
+    "apiVersion": "v1",
+    "kind": "PersistentVolumeClaim",
+    "metadata": {"name": NAME, "namespace": "monitoring", "uid": "their-claim"},
+    "spec": {
+        "accessModes": ["ReadWriteMany"],
+        "resources": {"requests": {"storage": "50Gi"}},
+        "storageClassName": "",
+        "volumeName": NAME,
+    },
+    "status": {"phase": "Bound"},
+}
+
+
+@pytest.mark.parametrize("bound", [True, False], ids=["a claim is bound to it", "it waits for the claim"])
+def test_no_prometheus_is_installed_on_a_volume_that_is_not_on_efs(lab: InstallLab, bound: bool) -> None:
+    lab.kube.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
+    lab.kube.add(copy.deepcopy(EBS))
+    if bound:
+        lab.kube.add({**copy.deepcopy(EBS), "status": {"phase": "Bound"}})
+        lab.kube.add(copy.deepcopy(CLAIM))
+    assert lab.run(*SAFE) == 5, lab.printed
+    assert lab.jobs == []
+    assert lab.releases.keys() == {"aws-efs-csi-driver"}
+    said = f"claim {NAME} is bound to volume {NAME}, which is not on EFS; name another one in the setting claim"
+    waits = f"volume {NAME}, which waits for that claim, is not on EFS"
+    assert (said if bound else waits) in lab.printed.partition("NO REMEDY IS LEFT")[2], lab.printed
+    assert ("CreateFileSystem" in lab.writes()) is not bound

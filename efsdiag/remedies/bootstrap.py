@@ -7,7 +7,7 @@ from typing import Any
 from efsdiag.changes import Change, Declined, Lookup, Proposal
 from efsdiag.model import Finding, Ref
 from efsdiag.operations import read_of
-from efsdiag.semantics.claims import EFS_DRIVER, Claim
+from efsdiag.semantics.claims import EFS_DRIVER, Claim, off_efs
 from efsdiag.settings import ACCESS_POINT_DYNAMIC, DIRECTORY, Settings
 from efsdiag.writes import MANAGED, own_uid, tag_list, write_of
 
@@ -22,11 +22,15 @@ def create_file_system(
     wanted_nodes: list[Object],
     wanted_file_system: Object | None = None,
     claims: tuple[Claim, ...] = (),
+    volumes: dict[str, Object | None] | None = None,
 ) -> Proposal:
     storage = wanted.storage
     if wanted.claim not in [c.name for c in claims]:
         on = ", ".join(c.name for c in claims) or "no claim"
         return Declined(f"Prometheus is there, on {on}; its data does not move by itself to claim {wanted.claim}")
+    elsewhere = off_efs(claims, volumes or {})
+    if elsewhere:
+        return Declined(f"{elsewhere}; its data does not move by itself")
     if storage.file_system or wanted_file_system is not None:
         named = storage.file_system or str((wanted_file_system or {})["FileSystemId"])
         return Declined(f"the settings name {named}; a file system that is made anew has another id")

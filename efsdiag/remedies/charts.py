@@ -9,7 +9,7 @@ from efsdiag.changes import Declined, Proposal
 from efsdiag.charts import driver_release, prometheus_release, with_room
 from efsdiag.model import UNREAD, Finding, Ref, Subject, Unread
 from efsdiag.releases import Chart, release_change
-from efsdiag.semantics.claims import Claim
+from efsdiag.semantics.claims import Claim, off_efs
 from efsdiag.semantics.credentials import own_association
 from efsdiag.semantics.driver import CredentialPath, Via
 from efsdiag.setting_names import default_settings
@@ -64,7 +64,12 @@ def _is_of_release(account: Any, settings: Settings) -> bool:
 
 
 def install_prometheus(
-    cause: Finding, wanted: Settings, subject: Subject, claims: tuple[Claim, ...], workload: Any = UNREAD
+    cause: Finding,
+    wanted: Settings,
+    subject: Subject,
+    claims: tuple[Claim, ...],
+    volumes: dict[str, dict[str, Any] | None],
+    workload: Any = UNREAD,
 ) -> Proposal:
     if isinstance(workload, Unread):
         return Declined(f"whether it is there could not be read: {workload.why}")
@@ -73,6 +78,9 @@ def install_prometheus(
     waiting = [c.name for c in claims if not c.bound]
     if waiting:
         return Declined(f"claim {', '.join(waiting)} is not bound yet; Prometheus is installed when it is")
+    elsewhere = off_efs(claims, volumes)
+    if elsewhere:
+        return Declined(f"{elsewhere}; name another one in the setting claim")
     release = prometheus_release(wanted)
     words = f"install Prometheus ({_shown(release.chart)}) as release {release.name} in {release.namespace}"
     on = Ref(subject.kind.capitalize(), subject.name, subject.namespace)

@@ -11,7 +11,8 @@ from efsdiag.model import Finding, Ref, Subject
 from efsdiag.operations import read_of
 from efsdiag.patches import change_of, pointer, template_change, template_spec
 from efsdiag.semantics.binding import EFS_DRIVER, storage_class_of
-from efsdiag.semantics.claims import DEFAULT_CLASS, Claim
+from efsdiag.semantics.claims import DEFAULT_CLASS, Claim, is_of_efs
+from efsdiag.settings import Settings
 from efsdiag.writes import MANAGED, own_uid, write_of
 
 Object = dict[str, Any]
@@ -113,12 +114,20 @@ def mount_existing_claim(
     return change if isinstance(change, Declined) else (change,)
 
 
-def create_claim(cause: Finding, subject: Subject, claims: tuple[Claim, ...], every_volume: list[Object]) -> Proposal:
+def create_claim(
+    cause: Finding,
+    subject: Subject,
+    claims: tuple[Claim, ...],
+    every_volume: list[Object],
+    wanted: Settings | None = None,
+) -> Proposal:
     found: list[Change] = []
     for claim in [c for c in claims if c.object is None]:
         waiting = [v for v in every_volume if _waits_for(v, claim)]
         if len(waiting) != 1:
             return Declined(f"{len(waiting) or 'no'} volumes wait for a claim {claim.name} of {claim.namespace}")
+        if wanted is not None and not is_of_efs(waiting[0]):
+            return Declined(f"volume {waiting[0]['metadata']['name']}, which waits for that claim, is not on EFS")
         found.append(_claim_for(claim, waiting[0]))
     return tuple(found)
 

@@ -51,6 +51,20 @@ class Claim:
         return found
 
 
+def is_of_efs(volume: dict[str, Any]) -> bool:
+    """Whether the EFS driver mounts the volume."""
+    return bool((volume["spec"].get("csi") or {}).get("driver") == EFS_DRIVER)
+
+
+def off_efs(claims: tuple[Claim, ...], volumes: dict[str, dict[str, Any] | None]) -> str:
+    """Which of the claims is bound to a volume that is not on EFS, in words; "" where none is."""
+    for claim in (c for c in claims if c.bound):
+        volume = volumes.get(claim.spec["volumeName"])
+        if volume is not None and not is_of_efs(volume):
+            return f"claim {claim.name} is bound to volume {volume['metadata']['name']}, which is not on EFS"
+    return ""
+
+
 @dataclass(frozen=True)
 class Provisioning:
     """How an unbound claim is to get its volume."""
