@@ -140,7 +140,8 @@ def test_an_error_of_aws_is_classed_and_not_asked_again(
     failure = failure_of(scene, change)
     assert failure.trouble is trouble
     assert code in failure.message
-    assert (trouble is Trouble.REFUSED) == failure.grant.startswith("allow ")
+    assert failure.grant.startswith("sign in with `aws ") if code == "ExpiredToken" else True
+    assert (trouble is Trouble.REFUSED and code != "ExpiredToken") == failure.grant.startswith("allow ")
     assert scene.writes() == [operation]
 
 
@@ -172,7 +173,9 @@ def test_what_aws_no_longer_has_is_gone(scene: Scene, which: int) -> None:
     ("failing", "trouble"),
     [
         ({"status": 429}, Trouble.THROTTLED),
-        ({"status": 403}, Trouble.REFUSED),
+        ({"status": 403, "message": 'User "jane" cannot patch resource "persistentvolumes"'}, Trouble.REFUSED),
+        ({"status": 403, "message": 'admission webhook "names.corp" denied the request'}, Trouble.REFUSED),
+        ({"status": 403, "message": "exceeded quota: few, requested: persistentvolumes=1"}, Trouble.REFUSED),
         ({"status": 401}, Trouble.REFUSED),
         ({"status": 409}, Trouble.CONFLICT),
         ({"status": 422}, Trouble.CONFLICT),
@@ -187,7 +190,9 @@ def test_a_failure_of_the_cluster_is_classed_and_not_asked_again(
     scene.kube.fail("PATCH .*persistentvolumes", **failing)
     failure = failure_of(scene, label("pv-1"))
     assert failure.trouble is trouble
-    assert (trouble is Trouble.REFUSED) == failure.grant.startswith("allow patch persistentvolumes")
+    assert ("cannot" in failing.get("message", "")) == failure.grant.startswith("allow patch persistentvolumes")
+    assert failing.get("message", "") in failure.message
+    assert failure.grant.startswith("sign in again") == (failing.get("status") == 401)
     assert scene.writes() == ["patch persistentvolumes"]
 
 

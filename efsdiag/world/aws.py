@@ -182,7 +182,7 @@ class AwsSource:
         said = error if isinstance(error, str) else sentence(error)
         operation = query.operation if query else "AWS"
         if kind is Kind.SIGNED_OUT:
-            self._trouble = Unreachable("aws-signed-out", f"nobody is signed in to AWS: {said}", self._sign_in_hint())
+            self._trouble = Unreachable("aws-signed-out", f"nobody is signed in to AWS: {said}", self.sign_in_hint())
             return Unreadable(query, self._trouble.message, self._trouble.hint)
         if kind is Kind.NO_REGION:
             return Unreadable(query, f"{operation} needs a region, and none is set", "give --region, or set AWS_REGION")
@@ -202,7 +202,8 @@ class AwsSource:
             return Unreadable(query, why, "try again in a minute, when fewer clients call the API")
         return Unreadable(query, f"{operation} failed: {said}")
 
-    def _sign_in_hint(self) -> str:
+    def sign_in_hint(self) -> str:
+        """What signs the reader in to AWS."""
         profile = f" --profile {self._profile}" if self._profile else ""
         hint = f"sign in with `aws sso login{profile}` or `aws configure{profile}`"
         if self._role_arn:

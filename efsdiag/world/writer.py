@@ -37,6 +37,10 @@ from efsdiag.writes import MANAGED, WRITES, WriteOperation
 
 FIELD_MANAGER = "efsdiag"
 _SUCCESS = range(200, 300)
+_LACKS_RIGHT = '" cannot '
+"""What stands in a 403 for a missing right (`User "jane" cannot create …`). Quotas, Pod Security, webhooks, and a
+namespace that is being deleted are answered by 403 too, and no right mends them.
+https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/handlers/responsewriters/errors.go"""
 
 
 class Writer:
@@ -192,8 +196,10 @@ class Writer:
         if code in ("DependencyViolation", "FileSystemInUse"):
             return WriteFailed(Trouble.IN_USE, says, "go on when it is used no more")
         kind = kind_of(error, operation)
-        if kind in (Kind.REFUSED, Kind.SIGNED_OUT):
+        if kind is Kind.REFUSED:
             return WriteFailed(Trouble.REFUSED, says, f"allow {', '.join(known.permissions)}")
+        if kind is Kind.SIGNED_OUT:
+            return WriteFailed(Trouble.REFUSED, says, self._aws.sign_in_hint())
         if kind is Kind.THROTTLED:
             return WriteFailed(Trouble.THROTTLED, says, "try again in a minute")
         # An answer that cannot be read, or that says that AWS itself failed, leaves open whether it happened.
@@ -233,8 +239,14 @@ class Writer:
             return WriteFailed(Trouble.THERE, says)
         if reply.status == 404 and write.operation.startswith("kube:delete"):
             return WriteFailed(Trouble.GONE, says)
-        if reply.status in (401, 403):
-            return WriteFailed(Trouble.REFUSED, says, f"allow {', '.join(WRITES[write.operation].permissions)}")
+        if reply.status == 401:
+            hint = (
+                f"sign in again: the token or certificate of context {self._cluster.context} is not accepted any more"
+            )
+            return WriteFailed(Trouble.REFUSED, says, hint)
+        if reply.status == 403:
+            grant = f"allow {', '.join(WRITES[write.operation].permissions)}"
+            return WriteFailed(Trouble.REFUSED, says, grant if _LACKS_RIGHT in message_of(reply) else "")
         if reply.status == 409 or (reply.status == 422 and "patch" in write.parameters):
             return WriteFailed(Trouble.CONFLICT, says)
         if reply.status == 429:
