@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from awsworld import Trouble
 from installlab import SAFE, InstallLab, bare, install_lab
 
 NAME = "prometheus-efs"
@@ -143,3 +144,24 @@ def test_no_prometheus_is_installed_on_a_volume_that_is_not_on_efs(lab: InstallL
     waits = f"volume {NAME}, which waits for that claim, is not on EFS"
     assert (said if bound else waits) in lab.printed.partition("NO REMEDY IS LEFT")[2], lab.printed
     assert ("CreateFileSystem" in lab.writes()) is not bound
+
+
+# --- what is said at the end ----------------------------------------------------------------------------------------
+
+
+def test_a_plan_that_is_refused_after_others_were_carried_out_does_not_say_that_nothing_was_changed(
+    lab: InstallLab,
+) -> None:
+    lab.aws.meddle = lambda a: (
+        Trouble("SecurityGroupLimitExceeded", 400) if a.operation == "CreateSecurityGroup" else None
+    )
+    assert lab.run(*SAFE) == 5, lab.printed
+    assert "CreateFileSystem" in lab.writes()
+    end = lab.printed.partition("change-refused: ")[2]
+    assert end.startswith("nothing of this plan was changed: ec2:CreateSecurityGroup")
+    assert "efsdiag install goes on from here, efsdiag uninstall takes back what was made" in end
+
+
+def test_where_nothing_was_made_yet_there_is_nothing_to_go_on_from(lab: InstallLab) -> None:
+    assert lab.run("install") == 6
+    assert "goes on from here" not in lab.printed

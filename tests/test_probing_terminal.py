@@ -41,7 +41,7 @@ def test_whatever_is_not_yes_makes_no_probe(story: Story, command: tuple[str, ..
     assert "look-inside-the-volume" in terminal.until_asked()
     terminal.answer("no\n")
     code, shown = terminal.end()
-    assert (code, "not agreed to; nothing was changed" in shown) == (6, True), terminal.text
+    assert (code, "not agreed to; nothing of it was changed" in shown) == (6, True), terminal.text
     assert (story.lab.kube.mutations, outcomes(story), (tmp_path / "plan.json").exists()) == ([], [], False)
 
 

@@ -142,7 +142,7 @@ def test_whatever_is_not_yes_changes_nothing(untouched: Lab, answer: str) -> Non
     terminal.answer(answer)
     code, shown = terminal.end()
     assert code == 6
-    assert "not agreed to; nothing was changed" in shown
+    assert "not agreed to; nothing of it was changed" in shown
     assert mutating(untouched) == []
     assert journals(untouched.journal) == []
 

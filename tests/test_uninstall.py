@@ -168,7 +168,7 @@ def test_an_uninstall_that_is_refused_names_the_right_and_goes_on_from_there(lab
     tagged_identity(lab)
     refused = ["RemoveRoleFromInstanceProfile", "DeleteRole"]
     lab.aws.meddle = lambda asked: Trouble("AccessDenied", 403) if asked.operation in refused else None
-    for done in ("nothing was changed", "what was done cannot be undone"):
+    for done in ("nothing of this plan was changed", "what was done cannot be undone"):
         assert lab.run("uninstall") == 6, lab.printed
         assert lab.run("uninstall", "--approve", digest_of(lab.printed)) == 5, lab.printed
         assert f"allow iam:{refused.pop(0)}" in lab.printed

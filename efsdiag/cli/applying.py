@@ -153,7 +153,9 @@ def carry(
                 journal.end("failed" if outcome.error else "applied", now())
                 journal.trouble = outcome.error.trouble if outcome.error else None
     except WriteFailed as error:
-        raise Fault("change-refused", f"nothing was changed: {error.message}", error.grant, FAILED) from error
+        raise Fault(
+            "change-refused", f"nothing of this plan was changed: {error.message}", error.grant, FAILED
+        ) from error
     except ConsentError as error:
         raise Fault("consent-missing", str(error), "", CONSENT) from error
     if outcome.error:
@@ -180,7 +182,7 @@ def asked_consent(digest: str, question: str, otherwise: str, answer: str = "yes
         raise Fault("consent-missing", "nobody is at a terminal to agree", otherwise, CONSENT)
     print(f"{question} only {answer} goes on [no]: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip() != answer:
-        raise Fault("consent-missing", "not agreed to; nothing was changed", "", CONSENT)
+        raise Fault("consent-missing", "not agreed to; nothing of it was changed", "", CONSENT)
     return Consent(digest)
 
 
@@ -210,7 +212,7 @@ def account_of(journal: Journal, outcome: Outcome, how_to_go_on: str) -> list[Li
         lines.append(line(f"  {BECAME[step]}: {safe(change.words)}", "bad" if here else ""))
         if here and outcome.error:
             lines += [line(f"    {safe(text)}") for text in (outcome.error.message, outcome.error.grant) if text]
-    undo = "what was done cannot be undone" if journal.made else "nothing was changed"
+    undo = "what was done cannot be undone" if journal.made else "nothing of this plan was changed"
     undo = f"efsdiag undo {journal.id} takes back what was done" if journal.to_undo else undo
     return [*lines, line(undo, "dim"), line(how_to_go_on, "dim")]
 

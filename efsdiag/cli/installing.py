@@ -61,6 +61,8 @@ class Rounds:
     """Whether a line was written through the claim and read back."""
     plans: int = 0
     """How many were carried out, or begun."""
+    changed: bool = False
+    """Whether something was made or changed."""
 
 
 def run_install(given: Mapping[str, Any]) -> int:
@@ -72,7 +74,13 @@ def run_install(given: Mapping[str, Any]) -> int:
     if given["only_plan"] or given["dry_run"]:
         return _show(rounds)
     while rounds.plans < MOST_PLANS:
-        code = _round(rounds)
+        try:
+            code = _round(rounds)
+        except Fault as fault:
+            hint = "; ".join(text for text in (fault.hint, GOES_ON) if text)
+            raise Fault(
+                fault.reference, fault.message, hint if rounds.changed else fault.hint, fault.exit_code
+            ) from fault
         if code is not None:
             return code
     says = f"after {MOST_PLANS} plans the target is not reached"
@@ -177,6 +185,7 @@ def _carried(plan: Plan, consent: Consent, done: Looked, rounds: Rounds) -> int 
     except Fault as fault:
         trouble = fault.__cause__.trouble if isinstance(fault.__cause__, WriteFailed) else None
         return _after(trouble, rounds, fault)
+    rounds.changed = rounds.changed or bool(journal.made)
     if journal.outcome == "failed":
         # Who comes further each time is not kept from it for ever.
         rounds.troubles = 0 if Step.DONE in journal.steps else rounds.troubles
