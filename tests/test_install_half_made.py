@@ -165,3 +165,12 @@ def test_a_plan_that_is_refused_after_others_were_carried_out_does_not_say_that_
 def test_where_nothing_was_made_yet_there_is_nothing_to_go_on_from(lab: InstallLab) -> None:
     assert lab.run("install") == 6
     assert "goes on from here" not in lab.printed
+
+
+def test_a_plan_without_a_sign_in_says_so_and_how_to_sign_in(lab: InstallLab) -> None:
+    lab.aws.meddle = lambda asked: Trouble("ExpiredToken", 403)
+    assert lab.run("install", "--plan") == 3, lab.printed
+    unread = lab.printed.partition("NOT LOOKED AT")[2].partition("OPEN")[0]
+    assert "nobody is signed in to AWS: " in unread
+    assert "sign in with `aws sso login` or `aws configure`" in unread
+    assert "ONCE IT EXISTS" not in lab.printed, "there is no plan after which it could"

@@ -121,7 +121,7 @@ def _show(rounds: Rounds) -> int:
             say([*arrival_lines(come, done.report), line("nothing to do", "good")], request)
             return 0
         lines = [*plan_lines(plan_as_json(plan), output.width()), *releases_of(plan, request.live)]
-        say([*lines, *later_lines(plan, come, done.rulebook.checks, load_remedies())], request)
+        say([*lines, *later_lines(plan, come, verdicts, done.rulebook.checks, load_remedies())], request)
     return 0 if plan.changes else _stuck(verdicts)
 
 

@@ -40,13 +40,24 @@ def reuse_lines(found: Iterable[Reused]) -> list[Line]:
     return [line("REUSED   what is there already", "title"), *lines, ()] if lines else []
 
 
-def later_lines(plan: Plan, now: Standing, rules: Mapping[str, Check], remedies: Mapping[str, Remedy]) -> list[Line]:
-    """What the plan does not do yet: the claims that can be looked at, or mended, once it is carried out."""
+def later_lines(
+    plan: Plan,
+    now: Standing,
+    verdicts: Mapping[str, Verdict],
+    rules: Mapping[str, Check],
+    remedies: Mapping[str, Remedy],
+) -> list[Line]:
+    """What the plan does not do yet: the claims that can be looked at, or mended, once it is carried out; and what
+    could not be looked at, with what would make it readable.
+    """
     covered = {option.check for option in plan.chosen}
-    left = [c for c in (*now.wrong, *now.open) if c not in covered]
-    if not left:
-        return []
-    made: list[Line] = [(), line("THEN, ONCE IT EXISTS", "title")]
+    unread = [c for c in now.open if verdicts[c].state is State.UNKNOWN]
+    left = [c for c in (*now.wrong, *now.open) if c not in covered and c not in unread]
+    made: list[Line] = [(), line("NOT LOOKED AT", "title")] if unread else []
+    for says, grant in dict.fromkeys((verdicts[c].says, verdicts[c].grant) for c in unread):
+        made.append(((f"  ? {safe(says)}", "warn"),))
+        made += [line(f"      {safe(grant)}")] if grant else []
+    made += [(), line("THEN, ONCE IT EXISTS" if plan.changes else "OPEN", "title")] if left else []
     for check in left:
         able = [r.id for r in remedies.values() if set(r.mends) & set(rules[check].modes)]
         by = f"   by {' or '.join(able[:2])}" if able else ""
