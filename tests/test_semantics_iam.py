@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -482,6 +483,8 @@ def test_a_boundary_that_does_not_allow_refuses() -> None:
     assert (decision.effect, decision.reason) == (Effect.IMPLICIT_DENY, Reason.BOUNDARY)
     assert decision.matched == (("own", 0),)
     assert decision.because == ("the permissions boundary limit: no Allow statement names s:Act",)
+    nameless = evaluate([policy({}, name="own")], "s:Act", "*", OPEN, replace(boundary, name="permissions boundary"))
+    assert nameless.because == ("the permissions boundary: no Allow statement names s:Act",)
 
 
 def test_a_boundary_grants_nothing_by_itself() -> None:

@@ -107,6 +107,12 @@ class Layer:
     """False where the policies to which an Allow for the whole account delegates are asked as well."""
 
     @property
+    def whose(self) -> str:
+        """Kind and names in words; a policy that is named after its kind, once."""
+        kind = self.kind.value
+        return kind.strip() if kind.strip().endswith(f" {self.names}") else f"{kind}{self.names}"
+
+    @property
     def allow(self) -> bool | None:
         """Whether one of the Allow statements applies."""
         value = some(False if self._left_to_others(m) else m.value for m in self.allows)
@@ -189,7 +195,7 @@ def _undecided(action: str, routes: Sequence[Route], open_denies: list[Match]) -
     unsure = [layer for layer in possible if not layer.binding]
     keys = {key for m in waiting for key in m.keys} | {layer.kind.value.strip() for layer in unsure}
     said = [f"whether {m.statement} applies to {action} cannot be told: {_for_lack_of(m)}" for m in waiting]
-    said += [f"whether {layer.kind.value}{layer.names} counts here cannot be told" for layer in unsure]
+    said += [f"whether {layer.whose} counts here cannot be told" for layer in unsure]
     delegated = waiting and all(m.part is Part.DELEGATION for m in waiting)
     reason = Reason.DELEGATED if delegated else Reason.UNDECIDED
     return Decision(Effect.UNKNOWN, reason, _where(waiting), missing_keys=tuple(sorted(keys)), because=tuple(said))
@@ -214,7 +220,7 @@ def _refusal(layer: Layer, action: str) -> str:
     if not layer.names:
         return f"there is no policy that could allow {action}"
     what = f"that names {action} applies" if layer.misses else f"names {action}"
-    return f"{layer.kind.value}{layer.names}: no Allow statement {what}"
+    return f"{layer.whose}: no Allow statement {what}"
 
 
 def _where(found: Iterable[Match]) -> tuple[Where, ...]:
