@@ -83,6 +83,10 @@ def _cidrs_problem(values: list[Any]) -> str:
     return ""
 
 
+_TAG_SIGNS = " _.:/=+-@"
+"""What IAM, EFS and EC2 all take in a tag: https://docs.aws.amazon.com/efs/latest/ug/API_Tag.html"""
+
+
 def _tags_problem(tags: dict[Any, Any]) -> str:
     for key, value in tags.items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -91,7 +95,15 @@ def _tags_problem(tags: dict[Any, Any]) -> str:
             return f"has {_shown(key)}; the key of a tag has 1 to 128 characters, its value at most 256"
         if key.lower().startswith("aws:"):
             return f"has {_shown(key)}; AWS keeps the prefix aws: to itself"
-    return ""
+        strange = next((text for text in (key, value) if not all(c.isalnum() or c in _TAG_SIGNS for c in text)), None)
+        if strange is not None:
+            return f"has {_shown(strange)}; a tag has letters, digits, spaces and {' '.join(_TAG_SIGNS.strip())}"
+    return f"has {len(tags)} tags; AWS takes 50, two of which are the install's own" if len(tags) > 48 else ""
+
+
+def _own_tags_problem(tags: dict[Any, Any]) -> str:
+    own = next((key for key in ("Name", "efsdiag/name") if key in tags), None)
+    return _tags_problem(tags) or (f"has {own!r}, which an install sets itself, to the setting name" if own else "")
 
 
 def _driver_tags_problem(tags: dict[Any, Any]) -> str:
@@ -160,8 +172,10 @@ RELEASE = _pattern(rf"{_LABEL}(\.{_LABEL})*", "a release's name: small letters, 
 ACCOUNT_PART = _pattern(r"[\w+=,.@-]{0,64}", "a name of IAM: letters, digits and + = , . @ - _ (at most 64)")
 REGION = _pattern(r"([a-z]{2,4}(-[a-z]+)+-\d{1,2})?", "a region such as eu-central-1")
 SELECTOR = _pattern(rf"({_TERM}(\s*,\s*{_TERM})*)?", "a label selector such as pool=data,!gpu")
-PATH = _pattern(r"/|(/[\w.-]{1,100}){1,4}", "an absolute path of at most 4 directories, such as /prometheus", 100)
+# No directory's name begins with a dot: https://docs.aws.amazon.com/efs/latest/ug/API_RootDirectory.html
+PATH = _pattern(r"/|(/(?!\.)[\w.-]{1,100}){1,4}", "an absolute path of at most 4 directories, such as /prometheus", 100)
 KMS_KEY = _pattern(r"([\w:/-]{1,2048})?", "the id, ARN or alias (alias/…) of a KMS key")
+IMAGE = _pattern(r"[a-z0-9][^\s]*", "an image such as public.ecr.aws/docker/library/busybox:1.37")
 VERSION = _pattern(r"v?\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?", "one exact version such as 4.4.1")
 URL = _pattern(r"((https?|oci)://[^\s]+|file:///[^\s]+)?", "an address such as https://charts.example.org")
 DURATION = _pattern(r"(\d+(\.\d+)?(s|m|h))+", "a time such as 300s or 5m")
@@ -170,7 +184,7 @@ SIZE = _pattern(r"(\d+(B|KB|MB|GB|TB|PB|EB))?", "a size as Prometheus writes it,
 QUANTITY = Kind(str, "a quantity such as 50Gi", _quantity_problem)
 UID = Kind(int, "a number of a user or group", _uid_problem)
 CIDRS = Kind(list, "a list of CIDRs", _cidrs_problem)
-TAGS = Kind(dict, "a mapping of tags", _tags_problem)
+TAGS = Kind(dict, "a mapping of tags", _own_tags_problem)
 FREE_MAP = Kind(dict, "a mapping", _map_problem)
 ARCHIVE = _pattern(r"([^\n]+\.(tgz|tar\.gz))?", "the path of a chart archive (.tgz)")
 DIGEST = _pattern(r"(sha256:[0-9a-f]{64})?", "sha256: and 64 digits (0-9, a-f)")

@@ -21,6 +21,7 @@ from efsdiag.setting_kinds import (
     DRIVER_TAGS,
     DURATION,
     FREE_MAP,
+    IMAGE,
     KMS_KEY,
     NAME,
     NAMESPACE,
@@ -222,7 +223,7 @@ class Settings:
     volume: str = setting("", DNS_NAME, "Name of the PersistentVolume, where it is made here. Empty: NAME.")
     storage_class: str = setting("", DNS_NAME, "Name of the StorageClass. Empty: NAME.")
     smoke_image: str = setting(
-        "public.ecr.aws/docker/library/busybox:1.37", TEXT, "Image of the pod that writes and reads back a line."
+        "public.ecr.aws/docker/library/busybox:1.37", IMAGE, "Image of the pod that writes and reads back a line."
     )
     storage: Storage = section(Storage, "The file system, and the claim's part of it.")
     iam: Iam = section(Iam, "How the driver gets at EFS.")
