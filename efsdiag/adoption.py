@@ -55,7 +55,7 @@ def reused(
         *_profiles(controller_association, peer_associations, account_profiles),
         *_named("role", getattr(own_role, "name", ""), "its name"),
         *_workloads("driver", "its image", node_daemonset, controller_deployment),
-        *_named("namespace", _name(wanted_namespace), "its name"),
+        *_named("namespace", "" if _goes(wanted_namespace) else _name(wanted_namespace), "its name"),
         *_claimed(wanted, claims, every_volume),
         *_workloads("Prometheus", "its name", workload),
     )
@@ -97,6 +97,10 @@ def _text(thing: Any, key: str) -> str:
 
 def _name(thing: Any) -> str:
     return str(thing["metadata"]["name"]) if isinstance(thing, Mapping) else ""
+
+
+def _goes(thing: Any) -> bool:
+    return isinstance(thing, Mapping) and "deletionTimestamp" in thing["metadata"]
 
 
 def _profiles(leading: Any, others: Any, profiles: Any) -> Iterable[Reused]:

@@ -174,3 +174,33 @@ def test_a_plan_without_a_sign_in_says_so_and_how_to_sign_in(lab: InstallLab) ->
     assert "nobody is signed in to AWS: " in unread
     assert "sign in with `aws sso login` or `aws configure`" in unread
     assert "ONCE IT EXISTS" not in lab.printed, "there is no plan after which it could"
+
+
+# --- storage that was there before ----------------------------------------------------------------------------------
+
+
+def test_an_access_point_of_the_name_that_leads_elsewhere_is_used_only_where_it_is_named(lab: InstallLab) -> None:
+    efs = lab.aws.client("efs")
+    system = efs.create_file_system(CreationToken=NAME, Encrypted=True, Backup=True)["FileSystemId"]
+    user, root = {"Uid": 65534, "Gid": 65534}, {"Path": "/elsewhere"}
+    made = efs.create_access_point(ClientToken=NAME, FileSystemId=system, PosixUser=user, RootDirectory=root)
+    point = made["AccessPointId"]
+    assert lab.run("install", "--plan") == 0, lab.printed
+    shown = " ".join(lab.printed.split())
+    assert f"access point {point}, which has the install's name, leads to /elsewhere; storage.path is /prom" in shown
+    assert "create volume" not in shown
+    for named in (f"storage.accessPoint={point}", "storage.path=/elsewhere"):
+        assert lab.run("install", "--plan", "--set", named) == 0, lab.printed
+        assert f"create volume {NAME}" in lab.printed
+
+
+def test_nothing_is_made_in_a_namespace_that_is_being_deleted(lab: InstallLab) -> None:
+    going = {"name": "monitoring", "deletionTimestamp": "2026-11-21T08:00:00Z"}
+    lab.kube.add({"apiVersion": "v1", "kind": "Namespace", "metadata": going, "status": {"phase": "Terminating"}})
+    lab.aws.client("efs").create_file_system(CreationToken=NAME, Encrypted=True, Backup=True)
+    assert lab.run("install", "--plan") == 0, lab.printed
+    assert "create claim" not in lab.printed
+    assert "namespace monitoring is being deleted, and takes nothing new; go on when it is gone" in " ".join(
+        lab.printed.split()
+    )
+    assert "reuse namespace" not in lab.printed

@@ -69,6 +69,8 @@ def create_storage_for_claim(
         return Declined(f"the settings are about claim {wanted.claim}, which is not the one that is missing")
     if wanted_file_system.get("LifeCycleState", "available") != "available":
         return Declined(f"file system {system} is {wanted_file_system['LifeCycleState']}")
+    if ((wanted_namespace or {}).get("metadata") or {}).get("deletionTimestamp"):
+        return Declined(f"namespace {wanted.namespace} is being deleted, and takes nothing new; go on when it is gone")
     space = () if wanted_namespace is not None else (_namespace(wanted),)
     if storage.way == ACCESS_POINT_DYNAMIC:
         return (*space, _claim(wanted, wanted.storage_class, ""))
@@ -101,6 +103,12 @@ def _unfit(wanted: Settings, point: Object) -> str:
     if (user.get("Uid"), user.get("Gid")) != (wanted.uid, wanted.gid):
         acts = f"acts as {user['Uid']}:{user['Gid']}" if user else "acts as nobody in particular"
         return f"access point {name} {acts}; Prometheus is to run as {wanted.uid}:{wanted.gid}"
+    root = (point.get("RootDirectory") or {}).get("Path") or "/"
+    if root != wanted.storage.path and not wanted.storage.access_point:
+        says = (
+            f"access point {name}, which has the install's name, leads to {root}; storage.path is {wanted.storage.path}"
+        )
+        return f"{says} (storage.accessPoint takes it all the same)"
     return ""
 
 
