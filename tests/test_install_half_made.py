@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from awsworld import Trouble
+from awsworld import ACCOUNT_ID, Trouble
 from installlab import SAFE, InstallLab, bare, install_lab
+from moto.efs import models
 
 NAME = "prometheus-efs"
 ROLE = f"{NAME}-efs-csi"
@@ -204,3 +205,19 @@ def test_nothing_is_made_in_a_namespace_that_is_being_deleted(lab: InstallLab) -
         lab.printed.split()
     )
     assert "reuse namespace" not in lab.printed
+
+
+def test_no_file_system_is_made_while_one_of_its_name_is_being_deleted(lab: InstallLab) -> None:
+    system = lab.aws.client("efs").create_file_system(CreationToken=NAME)["FileSystemId"]
+    kept = models.efs_backends[ACCOUNT_ID][lab.aws.region].file_systems_by_id
+    kept[system].life_cycle_state = "deleting"
+    assert lab.run(*SAFE) == 3, lab.printed
+    assert lab.writes() == []
+    assert lab.run("install", "--plan") == 3, lab.printed
+    plan, _, unread = " ".join(lab.printed.split()).partition("NOT LOOKED AT")
+    assert "create the file system" not in plan
+    assert f"? file system {system}, which has that name, is being deleted run it again when that one is gone" in unread
+    assert unread.count(system) == 1, "each reason once"
+    del kept[system]
+    assert lab.run("install", "--plan") == 0, lab.printed
+    assert f"create the file system {NAME}" in lab.printed

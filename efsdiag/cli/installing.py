@@ -25,7 +25,7 @@ from efsdiag.cli.wishes import settings_of, with_wishes
 from efsdiag.model import Missing, State, Status, Verdict
 from efsdiag.remedy_rules import load_remedies
 from efsdiag.report.data import EXIT_CODES
-from efsdiag.report.install_text import arrival_lines, later_lines, reuse_lines, standing_lines
+from efsdiag.report.install_text import arrival_lines, later_lines, reuse_lines, standing_lines, unread_lines
 from efsdiag.report.layout import line
 from efsdiag.report.plan_text import plan_lines
 from efsdiag.report.terminal import render
@@ -243,9 +243,22 @@ def _waited(done: Looked, rounds: Rounds) -> int | None:
         return None
     output.write(render({**done.report, "changed": rounds.plans > 0}, look_of(rounds.request)))
     plan = _plan(done, rounds)
-    lines = standing_lines((*left.wrong, *left.open), found.verdicts, done.rulebook.checks)
+    unread = [check for check in left.open if found.verdicts[check].state is State.UNKNOWN]
+    seen = [check for check in (*left.wrong, *left.open) if check not in unread]
+    lines = standing_lines(seen, found.verdicts, done.rulebook.checks)
     declined = [line(f"  {safe(': '.join(p for p in one if p))}") for one in plan.declined]
     head = line(f"THE TARGET IS NOT REACHED, AND {'TIME IS UP' if comes else 'NO REMEDY IS LEFT'}", "title")
     late = [line(f"  not there after {rounds.waited_s:.0f} s: {safe(thing)}", "bad") for thing in making]
-    say([(), head, *late, *lines, *declined, *([line(GOES_ON, "dim")] if comes else [])], rounds.request)
+    say(
+        [
+            (),
+            head,
+            *late,
+            *lines,
+            *declined,
+            *unread_lines(unread, found.verdicts),
+            *([line(GOES_ON, "dim")] if comes else []),
+        ],
+        rounds.request,
+    )
     return _stuck(found.verdicts)

@@ -86,18 +86,23 @@ def wanted_namespace(read: Any, wanted: Settings) -> dict[str, Any] | None:
 
 def wanted_file_system(read: Any, wanted: Settings) -> Any:
     """The file system that the install uses: the one that the settings name, else the one with the name as creation
-    token or tag. Absent where there is none, unreadable where several have that name.
+    token or tag. Absent where there is none, unreadable where several have that name, or where one is being deleted.
 
     Source:  efs:DescribeFileSystems
     """
     named = wanted.storage.file_system
     answer = read("efs:DescribeFileSystems", **({"FileSystemId": named} if named else {}))
-    known = [s for s in (answer or {}).get("FileSystems", []) if s.get("LifeCycleState") not in ("deleting", "deleted")]
+    every = (answer or {}).get("FileSystems", [])
+    known = [s for s in every if s.get("LifeCycleState") not in ("deleting", "deleted")]
     if named:
         return next((s for s in known if s["FileSystemId"] == named), None)
-    return _the_one(
-        [s for s in known if wanted.name in (s.get("CreationToken"), _tag(s))], "FileSystemId", "fileSystem"
-    )
+    own = [s for s in known if wanted.name in (s.get("CreationToken"), _tag(s))]
+    going = [s for s in every if s.get("LifeCycleState") == "deleting" and s.get("CreationToken") == wanted.name]
+    if going and not own:
+        # AWS makes no second one with the token of one that is still there.
+        why = f"file system {going[0]['FileSystemId']}, which has that name, is being deleted"
+        return Missing("wanted_file_system", why, False, "run it again when that one is gone")
+    return _the_one(own, "FileSystemId", "fileSystem")
 
 
 def wanted_access_point(read: Any, wanted: Settings, wanted_file_system: dict[str, Any]) -> Any:

@@ -40,6 +40,16 @@ def reuse_lines(found: Iterable[Reused]) -> list[Line]:
     return [line("REUSED   what is there already", "title"), *lines, ()] if lines else []
 
 
+def unread_lines(checks: Iterable[str], verdicts: Mapping[str, Verdict]) -> list[Line]:
+    """Why checks could not be looked at, each reason once, with what would mend that; none where there is nothing."""
+    reasons = dict.fromkeys((verdicts[c].says, verdicts[c].grant) for c in checks)
+    made: list[Line] = [(), line("NOT LOOKED AT", "title")] if reasons else []
+    for says, grant in reasons:
+        made.append(line(f"  ? {safe(says)}", "warn"))
+        made += [line(f"      {safe(grant)}")] if grant else []
+    return made
+
+
 def later_lines(
     plan: Plan,
     now: Standing,
@@ -53,10 +63,7 @@ def later_lines(
     covered = {option.check for option in plan.chosen}
     unread = [c for c in now.open if verdicts[c].state is State.UNKNOWN]
     left = [c for c in (*now.wrong, *now.open) if c not in covered and c not in unread]
-    made: list[Line] = [(), line("NOT LOOKED AT", "title")] if unread else []
-    for says, grant in dict.fromkeys((verdicts[c].says, verdicts[c].grant) for c in unread):
-        made.append(((f"  ? {safe(says)}", "warn"),))
-        made += [line(f"      {safe(grant)}")] if grant else []
+    made = unread_lines(unread, verdicts)
     made += [(), line("THEN, ONCE IT EXISTS" if plan.changes else "OPEN", "title")] if left else []
     for check in left:
         able = [r.id for r in remedies.values() if set(r.mends) & set(rules[check].modes)]
