@@ -148,12 +148,15 @@ _METADATA_PARAMETERS = {
 }
 
 
+SERVE = partialmethod(BaseWSGIServer.serve_forever, 0.02)
+"""moto's server looks twice a second whether it is to stop, and whoever stops it waits; so it looks more often.
+Made once: one world may begin while another lasts."""
+
+
 def _mended_moto() -> ExitStack:
     """What moto does otherwise than AWS, or slowly, put right as long as the stack is open."""
     stack = ExitStack()
-    # Its server looks twice a second whether it is to stop, and whoever stops it waits for that.
-    serve = partialmethod(BaseWSGIServer.serve_forever, 0.02)
-    stack.enter_context(patch.object(BaseWSGIServer, "serve_forever", serve))
+    stack.enter_context(patch.object(BaseWSGIServer, "serve_forever", SERVE))
     stack.enter_context(patch.object(MotoRandom, "get_random_hex", _long_hex))
     stack.enter_context(patch.object(InstanceBackend, "modify_instance_metadata_options", _modify_metadata))
     stack.enter_context(patch.object(IAMBackend, "remove_role_from_instance_profile", _remove_role))
