@@ -10,7 +10,7 @@ from typing import Any
 from efsdiag.gather import Reader
 from efsdiag.model import Source, Subject, Unreadable
 from efsdiag.semantics.containers import claim_volume_names
-from efsdiag.semantics.objects import controller_of, is_ready, selector_of
+from efsdiag.semantics.objects import controller_of, is_ready, replica_failure, selector_of
 from efsdiag.semantics.resources import has_ended
 
 VOLUME = "persistentvolume"
@@ -96,6 +96,9 @@ def choose(source: Source, asked: Subject) -> Chosen:
     if not pods:
         return Chosen(asked)
     pod = pick(pods)
+    if is_ready(pod) and replica_failure(found):
+        # What it has is well; what it lacks was refused, and that is a matter of the workload.
+        return Chosen(asked)
     name = pod["metadata"]["name"]
     return Chosen(Subject("pod", asked.namespace, name), f"{asked.kind}/{asked.name} → pod/{name}{_of_how_many(pods)}")
 

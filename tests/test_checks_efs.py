@@ -76,7 +76,7 @@ ANSWERS: dict[str, Any] = {
     "ec2:DescribeSubnets": {"Subnets": []},
     "kube:list nodes": [],
 }
-GIVEN = {"efs_volumes": THROUGH, "efs_classes": (), "node_instance": instance(), "heard": heard()}
+GIVEN = {"efs_volumes": THROUGH, "efs_classes": (), "node_instance": instance(), "foreign_node": None, "heard": heard()}
 
 
 @pytest.mark.parametrize(("check", "operation"), READS.items())

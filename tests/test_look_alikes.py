@@ -20,7 +20,7 @@ from worlds.fault import BESIDE, Fault, load
 from worlds.ids import NOW, ago
 from worlds.logs import line, query_log_refused, serving
 from worlds.look import causes_of, diagnosis_of
-from worlds.stages import crashing, directory_of, mount_hangs, unbound, unscheduled
+from worlds.stages import crashing, directory_of, mount_hangs, unbound, unmounted, unscheduled
 from worlds.symptoms import SYMPTOMS
 from worlds.world import World, metadata
 
@@ -308,3 +308,19 @@ def test_a_pod_that_waits_for_the_scheduler_since_seconds_is_waited_for() -> Non
     diagnosis = diagnosis_of(world)
     assert diagnosis.status is Status.HEALTHY
     assert "look again after 2026-11-21T09:0" in diagnosis.verdicts["pod-scheduled"].says
+
+
+@pytest.mark.parametrize("said", ["Connection timed out", "access denied by server while mounting"])
+def test_efs_that_is_mounted_by_nfs_has_no_server_to_mend(said: str) -> None:
+    world = healthy(seed=3401)
+    server = f"{world.file_system}.efs.{world.region}.amazonaws.com"
+    world.volume["spec"].pop("csi")
+    world.volume["spec"]["nfs"] = {"server": server, "path": "/"}
+    name = world.volume["metadata"]["name"]
+    output = f"mount failed: exit status 32 Output: mount.nfs: {said} {server}:/"
+    unmounted(world, f'MountVolume.SetUp failed for volume "{name}" : {output}', whole=True)
+    diagnosis = diagnosis_of(world)
+    assert causes_of(diagnosis) == set()
+    assert diagnosis.status is Status.INCONCLUSIVE
+    world.volume["spec"]["nfs"]["server"] = "10.0.0.9"
+    assert causes_of(diagnosis_of(world)) & {"nfs.server-down", "nfs.export-denied"}

@@ -23,8 +23,12 @@ FILES = "permission.existing-file-owner"
 REFUSALS = (PARENT, LEAF, FILES)
 NEEDED_FILES = ("queries.active", "lock", "wal", "chunks_head")
 """What Prometheus opens for writing at start; other files may be read-only to it for a while."""
-ABSENT = ("queries.active: no such file or directory", "create active query log directory: mkdir")
-"""What Prometheus prints where its data directory is not there and could not be made: until 3.13, and since."""
+ABSENT = (
+    "queries.active: no such file or directory",
+    "create active query log directory: mkdir",
+    "Unable to create data directory",
+)
+"""Of a data directory that is not there and could not be made: Prometheus until 3.13, and since; Alertmanager."""
 SELINUX_SYSTEMS = ("red hat", "rhel", "rocky", "alma", "centos", "fedora", "talos", "openshift", "oracle linux")
 
 

@@ -19,6 +19,7 @@ def file_system_exists(
     mount_targets: Any = UNREAD,
     efs_volumes: tuple[EfsVolume, ...] | None = None,
     wanted: Settings | None = None,
+    foreign_node: Any = UNREAD,
 ) -> Verdict:
     if file_system_ids is None or file_systems is None:
         return _not_made(wanted) if wanted else waiting("there is no file system ids")
@@ -32,6 +33,8 @@ def file_system_exists(
         says = f"volume {foreign[0]} may be of another account, and this account does not see {missing[0]}"
         return unknown(says, "look with credentials of the account that owns the file system")
     says = f"there is no file system {missing[0]} in this account and region"
+    if foreign_node:
+        return unknown(f"{says}, and no instance that is node {foreign_node}", "check --profile and --region")
     answers = isinstance(mount_targets, dict) and mount_targets.get(missing[0]) is not None
     on = Ref("FileSystem", missing[0])
     return failed("efs.file-system-not-found", says, on, "FileSystemNotFound", sure=not answers)
@@ -40,9 +43,8 @@ def file_system_exists(
 def _not_made(wanted: Settings) -> Verdict:
     named = wanted.storage.file_system
     on = Ref("FileSystem", named or wanted.name)
-    if named:
-        return failed("efs.file-system-not-found", f"there is no file system {named} in this account and region", on)
-    return failed("efs.file-system-not-found", f"no file system of this account and region is named {wanted.name}", on)
+    says = f"there is no file system {named} in" if named else f"no file system is named {wanted.name} in"
+    return failed("efs.file-system-not-found", f"{says} this account and region", on)
 
 
 def file_system_available(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:

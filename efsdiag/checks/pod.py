@@ -9,7 +9,7 @@ from typing import Any
 from efsdiag.evidence.messages import Heard
 from efsdiag.model import UNREAD, Ref, Subject, Unread, Verdict, failed, passed, skipped, unknown, waiting
 from efsdiag.semantics.attempt import Attempt
-from efsdiag.semantics.objects import ref_of
+from efsdiag.semantics.objects import ref_of, replica_failure
 from efsdiag.semantics.scheduling import Exclusion, Filter, Filtering, waiting_for_agent
 from efsdiag.semantics.statuses import Container, state_of
 from efsdiag.settings import Settings
@@ -48,12 +48,18 @@ def pod_exists(
     idle = _wants_no_pod(workload)
     if idle:
         return skipped(f"{name} {idle}")
-    if any(workload.get("status", {}).get(k) for k in ("replicas", "currentNumberScheduled", "active")):
+    refusal = replica_failure(workload)
+    has_pods = any(workload.get("status", {}).get(k) for k in ("replicas", "currentNumberScheduled", "active"))
+    if has_pods and not refusal:
         return unknown(f"{name} says that it has pods, and none was found", "list pods")
+    lacks = "makes no new pod" if has_pods else "has no pod"
     sighted = heard.of("pod.quota-exceeded", "pod.not-created") if heard else ()
     if sighted:
         first = next((s for s in sighted if s.mode == "pod.quota-exceeded"), sighted[0])
-        return failed(first.mode, f"{name} has no pod: {first.line}", ref_of(workload), first.line)
+        return failed(first.mode, f"{name} {lacks}: {first.line}", ref_of(workload), first.line)
+    if refusal:
+        mode = "pod.quota-exceeded" if "exceeded quota" in refusal else "pod.not-created"
+        return failed(mode, f"{name} {lacks}: {_short(refusal)}", ref_of(workload), "condition ReplicaFailure is True")
     deaf = heard.unread.get("owner-event") if heard else None
     why = f"its events could not be read: {deaf.why}" if deaf is not None else "no event says why"
     # Without the event that names the refusal, it may as well be a workload that was made a moment ago.

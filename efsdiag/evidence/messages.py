@@ -82,10 +82,15 @@ class Heard:
 
 
 def attempt(
-    now: datetime, pod: dict[str, Any], pod_containers: tuple[Container, ...], main_container: Container
+    now: datetime,
+    pod: dict[str, Any],
+    pod_containers: tuple[Container, ...],
+    main_container: Container,
+    pod_events: Any = UNREAD,
 ) -> Attempt:
-    """How far the pod's present attempt has come, from its status alone."""
-    return attempt_of(pod, [(c.status, c.init) for c in pod_containers], main_container.status, now)
+    """How far the pod's present attempt has come, from its status, and from its events where the status is silent."""
+    statuses = [(c.status, c.init) for c in pod_containers]
+    return attempt_of(pod, statuses, main_container.status, now, pod_events or ())
 
 
 def heard(

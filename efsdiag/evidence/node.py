@@ -6,6 +6,7 @@ from typing import Any
 
 from efsdiag.model import UNREAD, Missing, Unread
 from efsdiag.reading import find_instance
+from efsdiag.semantics.instances import identities_of
 from efsdiag.semantics.scheduling import Filtering, first_excluding_filter
 
 
@@ -56,6 +57,25 @@ def controller_node(
 def controller_instance(read: Any, controller_node: dict[str, Any]) -> Any:
     """The instance under the leading controller pod."""
     return find_instance(read, controller_node)
+
+
+def foreign_node(
+    read: Any, node: dict[str, Any] | None = None, controller_node: dict[str, Any] | None = None
+) -> str | None:
+    """The pod's node, or else the controller's, whose instance this account and region do not have; absent without one.
+
+    Then another account or region is looked at than the cluster's. Nodes whose instance ids nobody tells say nothing.
+
+    Source:  ec2:DescribeInstances, by id, of terminated ones too; kube:get csinodes
+    """
+    for known in (n for n in (node, controller_node) if n is not None):
+        registered = read("kube:get csinodes", name=known["metadata"]["name"])
+        ids = [i.parameters for i in identities_of(known, registered) if "InstanceIds" in i.parameters]
+        if ids and not any((read("ec2:DescribeInstances", **i) or {}).get("Reservations") for i in ids):
+            return str(known["metadata"]["name"])
+        if ids:
+            return None
+    return None
 
 
 def controller_peer_instances(

@@ -13,6 +13,12 @@ PULLING = frozenset(
 CONFIGURING = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 NEVER_EXECUTED = frozenset({"StartError", "ContainerCannotRun"})
 """How containerd, and Docker before it, end a container whose command could not be executed."""
+MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
+AFTER_MOUNT = frozenset({"FailedCreatePodSandBox", "Pulling", "Pulled", "Created", "Started"})
+"""Reasons of the kubelet's events about what it does once all volumes are mounted.
+
+Source:  https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/kubelet.go SyncPod
+"""
 MOUNT_GRACE = timedelta(seconds=60)
 """A mount that takes less is normal; kubelet's own patience with one is two minutes."""
 MOUNT_OVERDUE = timedelta(minutes=3)
@@ -48,8 +54,12 @@ def attempt_of(
     statuses: Sequence[tuple[Mapping[str, Any], bool]],
     main: Mapping[str, Any],
     now: datetime,
+    events: Sequence[Mapping[str, Any]] = (),
 ) -> Attempt:
-    """The attempt that the status shows; `statuses` are (container status, is init container)."""
+    """The attempt that status and events show; `statuses` are (container status, is init container).
+
+    `events` are the pod's own, oldest first.
+    """
     status = pod.get("status", {})
     conditions = {c["type"]: c for c in status.get("conditions") or []}
     scheduled = bool(pod["spec"].get("nodeName"))
@@ -57,7 +67,7 @@ def attempt_of(
     created = _was_created(main)
     running = bool(main.get("state", {}).get("running"))
     ready = conditions.get("Ready", {}).get("status") == "True"
-    mounted = is_mounted(pod)
+    mounted = is_mounted(pod) or (scheduled and _went_past_mounting(events))
     began = _began(pod, conditions, main, mounted, running)
     grace = READY_GRACE if running else MOUNT_GRACE
     age = now - began if began else grace
@@ -93,6 +103,15 @@ def is_mounted(pod: Mapping[str, Any]) -> bool:
     past_mount = any(r in PULLING | CONFIGURING | {"CrashLoopBackOff"} for r in reasons)
     known = conditions.get("PodReadyToStartContainers") or conditions.get("Ready")
     return bool(pod["spec"].get("nodeName")) and bool(known or past_mount or any(map(_was_created, statuses)))
+
+
+def _went_past_mounting(events: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the newest event about mounts or about what follows them is one of what follows.
+
+    A pod whose sandbox gets no address has no such state in its status; before Kubernetes 1.29 no condition says it.
+    """
+    told = [e for e in events if e.get("reason") in MOUNT_REASONS | AFTER_MOUNT]
+    return bool(told) and told[-1]["reason"] in AFTER_MOUNT
 
 
 def parse_time(text: str) -> datetime:

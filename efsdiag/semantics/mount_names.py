@@ -21,6 +21,11 @@ def handle_region(volume: EfsVolume) -> str:
     return found[1] if found else ""
 
 
+def is_file_system_name(server: str) -> bool:
+    """Whether an NFS server's name is that of an EFS file system, with or without a zone before it."""
+    return bool(DNS_HANDLE.search(server))
+
+
 def mount_name(volume: EfsVolume, region: str, zone_id: str) -> str:
     """The name that a mount of the volume asks for on a node in that region and zone.
 

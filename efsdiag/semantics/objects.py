@@ -20,6 +20,13 @@ def selector_of(workload: dict[str, Any]) -> str:
     return ",".join([*labels, *(_term(e) for e in selector.get("matchExpressions") or [])])
 
 
+def replica_failure(workload: dict[str, Any]) -> str:
+    """What the workload's controller says of a pod that it may not create; "" where it says nothing of the kind."""
+    conditions = workload.get("status", {}).get("conditions") or []
+    said = (c for c in conditions if c.get("type") == "ReplicaFailure" and c.get("status") == "True")
+    return next((str(c.get("message") or c.get("reason") or "") for c in said), "")
+
+
 def _term(expression: dict[str, Any]) -> str:
     key, operator = expression["key"], expression["operator"]
     if operator in ("Exists", "DoesNotExist"):

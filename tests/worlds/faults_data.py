@@ -5,7 +5,7 @@ from __future__ import annotations
 from worlds.account import set_file_system_policy
 from worlds.base import USER, entry
 from worlds.fault import Stage, fault
-from worlds.logs import failing, query_log_refused
+from worlds.logs import failing, line, query_log_refused
 from worlds.stages import crashing, directory_of
 from worlds.world import World
 
@@ -162,3 +162,14 @@ def nobody_says_where_the_data_go(world: World) -> None:
     for spec in (world.pod["spec"], world.deployment["spec"]["template"]["spec"]):
         spec["containers"][0]["args"].pop(1)
     _refused(world, parent=True, why="no such file or directory")
+
+
+@fault("permission.data-dir-not-writable", Stage.PROCESS, label="alertmanager")
+def alertmanager_cannot_make_its_directory(world: World) -> None:
+    """Alertmanager keeps its data in a directory below the root of a new file system."""
+    world.listing()["/"] |= {"uid": 0, "gid": 0}
+    for spec in (world.pod["spec"], world.deployment["spec"]["template"]["spec"]):
+        container = spec["containers"][0]
+        container |= {"image": "quay.io/prometheus/alertmanager:v0.28.1", "args": ["--storage.path=/data/alerts"]}
+    why = "mkdir /data/alerts: permission denied"
+    crashing(world, [line("3.5", 1.2, "error", "Unable to create data directory", err=why)])
