@@ -60,14 +60,20 @@ def controller_instance(read: Any, controller_node: dict[str, Any]) -> Any:
 
 
 def foreign_node(
-    read: Any, node: dict[str, Any] | None = None, controller_node: dict[str, Any] | None = None
+    read: Any,
+    file_systems: dict[str, dict[str, Any] | None],
+    node: dict[str, Any] | None = None,
+    controller_node: dict[str, Any] | None = None,
 ) -> str | None:
     """The pod's node, or else the controller's, whose instance this account and region do not have; absent without one.
 
-    Then another account or region is looked at than the cluster's. Nodes whose instance ids nobody tells say nothing.
+    Then another account or region is looked at than the cluster's. Nodes whose instance ids nobody tells say nothing;
+    nobody is asked where every file system is found.
 
     Source:  ec2:DescribeInstances, by id, of terminated ones too; kube:get csinodes
     """
+    if all(system is not None for system in file_systems.values()):
+        return None
     for known in (n for n in (node, controller_node) if n is not None):
         registered = read("kube:get csinodes", name=known["metadata"]["name"])
         ids = [i.parameters for i in identities_of(known, registered) if "InstanceIds" in i.parameters]
