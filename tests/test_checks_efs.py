@@ -28,7 +28,7 @@ from values_aws import (
 )
 
 from efsdiag.checks import efs, mount
-from efsdiag.model import State, Verdict
+from efsdiag.model import Ref, State, Verdict
 
 OTHER = "fs-0fffffffffffffff0"
 VOLUMES = (volume(),)
@@ -129,6 +129,13 @@ def test_a_file_system_of_another_account_is_not_called_missing(attributes: dict
 @pytest.mark.parametrize("state", ["creating", "updating", "deleting", "error"])
 def test_a_file_system_in_another_state_than_available_fails(state: str) -> None:
     assert modes_of(efs.file_system_available({FS: file_system(LifeCycleState=state)})) == [("efs.not-available", True)]
+
+
+def test_a_file_system_that_is_being_changed_serves_the_volumes_that_are_made_and_makes_no_others() -> None:
+    systems = {FS: file_system(LifeCycleState="updating"), OTHER: file_system(LifeCycleState="updating")}
+    assert efs.file_system_available({FS: systems[FS]}, (volume(),)).state is State.PASS
+    (found,) = efs.file_system_available(systems, (volume(),)).findings
+    assert found.object == Ref("FileSystem", OTHER)
 
 
 def test_the_standing_risks_of_a_file_system() -> None:

@@ -47,13 +47,17 @@ def _not_made(wanted: Settings) -> Verdict:
     return failed("efs.file-system-not-found", f"{says} this account and region", on)
 
 
-def file_system_available(file_systems: dict[str, dict[str, Any] | None]) -> Verdict:
+def file_system_available(
+    file_systems: dict[str, dict[str, Any] | None], efs_volumes: tuple[EfsVolume, ...] = ()
+) -> Verdict:
     known = {i: f for i, f in file_systems.items() if f is not None}
     if not known:
         return waiting("there is no file system")
+    made = {v.file_system for v in efs_volumes}
     for i, system in known.items():
         state = system.get("LifeCycleState", "")
-        if state != "available":
+        # While its throughput mode is changed it serves mounts, and only makes nothing new.
+        if state != "available" and not (state == "updating" and i in made):
             return failed(
                 "efs.not-available", f"file system {i} is {state}", Ref("FileSystem", i), f"LifeCycleState: {state}"
             )
