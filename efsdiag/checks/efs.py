@@ -48,20 +48,16 @@ def _not_made(wanted: Settings) -> Verdict:
 
 
 def file_system_available(
-    file_systems: dict[str, dict[str, Any] | None], efs_volumes: tuple[EfsVolume, ...] = ()
+    file_systems: dict[str, dict[str, Any] | None], efs_volumes: tuple[EfsVolume, ...] | None = None
 ) -> Verdict:
-    known = {i: f for i, f in file_systems.items() if f is not None}
-    if not known:
-        return waiting("there is no file system")
-    made = {v.file_system for v in efs_volumes}
-    for i, system in known.items():
-        state = system.get("LifeCycleState", "")
+    states = {i: str(f.get("LifeCycleState", "")) for i, f in file_systems.items() if f is not None}
+    made = {v.file_system for v in efs_volumes or ()}
+    for i, state in states.items():
         # While its throughput mode is changed it serves mounts, and only makes nothing new.
         if state != "available" and not (state == "updating" and i in made):
-            return failed(
-                "efs.not-available", f"file system {i} is {state}", Ref("FileSystem", i), f"LifeCycleState: {state}"
-            )
-    return passed(f"{', '.join(known)} available")
+            on, proof = Ref("FileSystem", i), f"LifeCycleState: {state}"
+            return failed("efs.not-available", f"file system {i} is {state}", on, proof)
+    return passed(f"{', '.join(states)} available") if states else waiting("there is no file system")
 
 
 def mount_target_exists(mount_targets: dict[str, list[dict[str, Any]] | None], file_systems: Any = UNREAD) -> Verdict:
