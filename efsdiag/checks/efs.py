@@ -57,7 +57,8 @@ def file_system_available(
         if state != "available" and not (state == "updating" and i in made):
             on, proof = Ref("FileSystem", i), f"LifeCycleState: {state}"
             return failed("efs.not-available", f"file system {i} is {state}", on, proof)
-    return passed(f"{', '.join(states)} available") if states else waiting("there is no file system")
+    says = ", ".join(f"{i} {state}" for i, state in states.items())
+    return passed(says) if states else waiting("there is no file system")
 
 
 def mount_target_exists(mount_targets: dict[str, list[dict[str, Any]] | None], file_systems: Any = UNREAD) -> Verdict:
